@@ -1,0 +1,48 @@
+# What readers, teachers and CI type. `make` alone lists it.
+PYTHON ?= python3
+VENV := .venv/bin/python
+UV := .venv/bin/uv
+READY := .venv/ready
+
+.PHONY: help
+help:
+	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "make %-13s %s\n", $$1, $$2}' Makefile
+
+$(UV):
+	$(PYTHON) -m venv .venv
+	$(VENV) -m pip install --quiet --constraint requirements.txt uv
+
+# The stamp is written last: an install that was cut short is done again, a finished one is not.
+# As constraints, the exact pins bind only what this machine needs (no CUDA libraries beside CPU wheels).
+$(READY): requirements.txt pyproject.toml | $(UV)
+	$(UV) pip install --python $(VENV) --constraint requirements.txt --editable .
+	@touch $@
+
+.PHONY: lab test notebooks photos insects weights requirements clean
+lab: $(READY) ## set up and open JupyterLab on the first lesson
+	$(VENV) -m jupyterlab notebooks/00_start_here.ipynb
+
+test: $(READY) ## set up, run all tests, and run every notebook and compare it strictly
+	$(VENV) -m pytest
+
+notebooks: $(READY) ## run every notebook anew and store its outputs (NAMES="00 01" for some)
+	$(VENV) -m tools.refresh_notebooks $(NAMES)
+
+photos: $(READY) ## download the ant and bee photographs and torchvision's weights (92 MB)
+	$(VENV) -m helpers.downloads
+
+insects: $(READY) ## render the embedded images anew
+	$(VENV) data/recipes/render_insects.py
+
+# Without the two settings the allocator returns and reclaims every batch: training is then several times slower.
+weights: $(READY) ## pretrain the embedded weights anew (TINY_IMAGENET=folder; hours on a CPU)
+	MALLOC_MMAP_MAX_=0 MALLOC_TRIM_THRESHOLD_=100000000000 $(VENV) data/recipes/pretrain_resnet18.py \
+		$(or $(TINY_IMAGENET),$(error say where Tiny ImageNet lies: make weights TINY_IMAGENET=folder))
+
+requirements: $(UV) ## compile the ranges of pyproject.toml into the pins of requirements.txt
+	UV_CUSTOM_COMPILE_COMMAND="make requirements" $(UV) pip compile --quiet --universal \
+		pyproject.toml --output-file requirements.txt
+
+clean: ## remove the environment and all caches; downloads stay
+	rm -rf .venv build *.egg-info .coverage .hypothesis .pytest_cache .ruff_cache tests/artifacts
+	find . -name __pycache__ -prune -exec rm -rf {} + -o -name .ipynb_checkpoints -prune -exec rm -rf {} +
