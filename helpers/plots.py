@@ -1,0 +1,91 @@
+"""Pictures, predictions and curves, in one style that reads without colour vision (lesson 05)."""
+
+from collections.abc import Sequence
+
+import matplotlib.pyplot as plt
+import numpy as np
+import torch
+from matplotlib.figure import Figure
+from torch import nn
+from torch.utils.data import DataLoader
+
+from helpers.training import History
+from helpers.transforms import denormalise
+
+# Okabe and Ito's palette, 2008: distinct for all common kinds of colour vision.
+BLUE, ORANGE, GREEN, VERMILION, PURPLE, SKY = "#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9"
+STYLE = {
+    "axes.grid": True,
+    "axes.prop_cycle": plt.cycler(color=[BLUE, ORANGE, GREEN, VERMILION, PURPLE, SKY]),
+    "axes.spines.right": False,
+    "axes.spines.top": False,
+    "figure.dpi": 80,
+    "figure.facecolor": "white",
+    "font.size": 11,
+    "grid.alpha": 0.3,
+}
+
+
+def use_style() -> None:
+    """Set the look of all figures of a notebook."""
+    plt.rcParams.update(STYLE)
+
+
+def imshow(image, title: str | None = None, ax: plt.Axes | None = None) -> plt.Axes:
+    """Show one picture: a PIL image, or a normalised float tensor (3, h, w)."""
+    ax = ax or plt.gca()
+    if isinstance(image, torch.Tensor):
+        image = denormalise(image.cpu()).permute(1, 2, 0).numpy()
+    ax.imshow(image)
+    ax.axis("off")
+    if title is not None:
+        ax.set_title(title, fontsize=10)
+    return ax
+
+
+def show_images(images: Sequence, titles: Sequence[str] | None = None, columns: int = 6) -> Figure:
+    """Show pictures side by side, `columns` in a row: anything that `imshow` takes."""
+    rows = -(-len(images) // columns)
+    figure, axes = plt.subplots(rows, columns, figsize=(1.7 * columns, 2 * rows), squeeze=False, layout="tight")
+    for ax in axes.flat:
+        ax.axis("off")
+    for ax, image, title in zip(axes.flat, images, titles or [None] * len(images), strict=False):
+        imshow(image, title, ax)
+    return figure
+
+
+@torch.inference_mode()
+def visualize_model(model: nn.Module, images: DataLoader, class_names: Sequence[str], num_images: int = 6) -> Figure:
+    """Show the first pictures of `images` with what `model` says, and the truth where that differs."""
+    model.eval()
+    device = next(model.parameters()).device
+    x, y = (torch.cat(part)[:num_images] for part in zip(*_take(images, num_images), strict=True))
+    confidence, predicted = model(x.to(device)).softmax(1).cpu().max(1)
+    titles = [prediction_title(class_names[p], float(c), class_names[t]) for p, c, t in zip(predicted, confidence, y)]
+    return show_images(list(x), titles, columns=min(num_images, 6))
+
+
+def _take(images: DataLoader, num_images: int):
+    for x, y in images:
+        yield x, y
+        num_images -= len(y)
+        if num_images <= 0:
+            return
+
+
+def prediction_title(predicted: str, confidence: float, truth: str) -> str:
+    """`bees 93%` for a right answer; a wrong one says so in words, not by colour alone."""
+    title = f"{predicted} {confidence:.0%}"
+    return title if predicted == truth else f"{title}\nwrong: {truth}"
+
+
+def plot_history(history: History) -> Figure:
+    """Loss and accuracy of both phases against the epochs, from `train_model`."""
+    epochs = np.arange(1, len(history["lr"]) + 1)
+    figure, axes = plt.subplots(1, 2, figsize=(9, 3), layout="tight")
+    for ax, key, label in zip(axes, ("loss", "acc"), ("loss", "accuracy"), strict=True):
+        for phase, marker in (("train", "o"), ("val", "s")):
+            ax.plot(epochs, history[f"{phase}_{key}"], marker=marker, markersize=4, label=phase)
+        ax.set(xlabel="epoch", ylabel=label)
+        ax.legend()
+    return figure

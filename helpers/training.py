@@ -1,0 +1,176 @@
+"""The training loop: phases, the best weights, a history, and going on after an interruption (lesson 04)."""
+
+import copy
+import math
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from torch import nn
+from torch.optim.lr_scheduler import CyclicLR, LRScheduler, OneCycleLR
+from torch.utils.data import DataLoader
+from tqdm.auto import tqdm
+
+from helpers.errors import LessonError
+from helpers.models import train_mode
+
+AUXILIARY_WEIGHT = {"InceptionOutputs": 0.4, "GoogLeNetOutputs": 0.3}  # Szegedy et al., 2015 and 2014
+PER_BATCH = (OneCycleLR, CyclicLR)  # schedulers that count batches; the others count epochs
+
+History = dict[str, list[float]]
+
+
+def best_device() -> torch.device:
+    """The fastest device of this machine: CUDA, Apple's MPS, or the CPU."""
+    accelerator = torch.accelerator.current_accelerator(check_available=True)
+    return accelerator or torch.device("cpu")
+
+
+def compute_loss(criterion: Callable, outputs, labels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """The loss and the class scores (n, classes); the auxiliary heads of Inception and GoogLeNet count in."""
+    if isinstance(outputs, torch.Tensor):
+        return criterion(outputs, labels), outputs
+    weight = AUXILIARY_WEIGHT[type(outputs).__name__]
+    auxiliary = [scores for scores in outputs[1:] if scores is not None]
+    return criterion(outputs.logits, labels) + weight * sum(criterion(a, labels) for a in auxiliary), outputs.logits
+
+
+def run_epoch(
+    model: nn.Module,
+    batches: DataLoader,
+    criterion: Callable,
+    optimizer: torch.optim.Optimizer | None = None,
+    scheduler: LRScheduler | None = None,
+    progress: tqdm | None = None,
+) -> tuple[float, float]:
+    """One pass over `batches`; it trains if there is an optimizer.
+
+    Returns:
+        The mean loss and the accuracy, both over images: a last, smaller batch counts for less.
+    """
+    device = next(model.parameters()).device
+    train_mode(model) if optimizer else model.eval()
+    loss_sum = torch.zeros((), device=device)
+    right = torch.zeros((), device=device, dtype=torch.int64)
+    images = 0
+    for x, y in batches:
+        x, y = x.to(device), y.to(device)
+        with torch.set_grad_enabled(optimizer is not None):
+            loss, scores = compute_loss(criterion, model(x), y)
+        if optimizer:
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            if isinstance(scheduler, PER_BATCH):
+                scheduler.step()
+        loss_sum += loss.detach() * len(y)
+        right += (scores.argmax(1) == y).sum()
+        images += len(y)
+        if progress is not None:
+            progress.update()
+    return loss_sum.item() / images, right.item() / images
+
+
+def train_model(
+    model: nn.Module,
+    dataloaders: dict[str, DataLoader],
+    criterion: Callable,
+    optimizer: torch.optim.Optimizer,
+    scheduler: LRScheduler | None = None,
+    num_epochs: int = 25,
+    checkpoint: str | Path | None = None,
+    on_epoch: Callable[[History], None] | None = None,
+) -> tuple[nn.Module, History]:
+    """Train for `num_epochs`, look at `val` after each, and end with the weights that were best there.
+
+    Args:
+        model: the network, on the device where it shall train.
+        dataloaders: batches of images (n, 3, h, w) and labels (n,), for `train` and `val`.
+        criterion: a loss of scores (n, classes) and labels (n,), as `nn.CrossEntropyLoss()`.
+        optimizer: with the parameters that shall change.
+        scheduler: stepped after each epoch, or after each batch if it is a one-cycle or cyclic one.
+        num_epochs: passes over the training images.
+        checkpoint: a file written after each epoch. If it is there, training goes on where it ended,
+            with the numbers that it would have had.
+        on_epoch: called with the history after each epoch, to draw it; True ends the training.
+
+    Returns:
+        The model (the same object), with its best weights, and the history: a list of a figure per
+        epoch for each of `train_loss`, `train_acc`, `val_loss`, `val_acc`, `lr`.
+
+    Raises:
+        LessonError: the loss is no longer a number; the model holds the best weights so far.
+    """
+    history: History = {key: [] for key in ("train_loss", "train_acc", "val_loss", "val_acc", "lr")}
+    best = copy.deepcopy(model.state_dict())  # a plain state_dict() would go on changing with the model
+    if checkpoint and Path(checkpoint).is_file():
+        history, best = load_checkpoint(checkpoint, model, optimizer, scheduler, dataloaders["train"])
+
+    steps = sum(len(dataloaders[phase]) for phase in ("train", "val"))
+    done = len(history["lr"])
+    try:
+        with tqdm(total=num_epochs * steps, initial=done * steps, unit="batch") as progress:
+            for epoch in range(done, num_epochs):
+                progress.set_description(f"epoch {epoch + 1}/{num_epochs}")
+                learning_rate = optimizer.param_groups[0]["lr"]
+                train = run_epoch(model, dataloaders["train"], criterion, optimizer, scheduler, progress)
+                val = run_epoch(model, dataloaders["val"], criterion, progress=progress)
+                if not math.isfinite(train[0]):
+                    raise LessonError(
+                        f"The loss is {train[0]} in epoch {epoch + 1}: the learning rate ({learning_rate:g}) is "
+                        "probably too high. The model holds the best weights from before."
+                    )
+                if scheduler and not isinstance(scheduler, PER_BATCH):
+                    scheduler.step()
+                if val[1] > max(history["val_acc"], default=-1):
+                    best = copy.deepcopy(model.state_dict())
+                for key, value in zip(history, (*train, *val, learning_rate), strict=True):
+                    history[key].append(value)
+                progress.set_postfix(val_acc=f"{val[1]:.1%}")
+                if checkpoint:
+                    save_checkpoint(checkpoint, model, optimizer, scheduler, dataloaders["train"], history, best)
+                if on_epoch and on_epoch(history):
+                    break
+    finally:  # also after an error and the stop button: the reader keeps the best weights
+        model.load_state_dict(best)
+    return model, history
+
+
+def save_checkpoint(path, model, optimizer, scheduler, loader: DataLoader, history: History, best: dict) -> None:
+    """Write all that the next epoch depends on, so that a kill at any moment leaves a whole file."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f"{path.name}.{os.getpid()}.part")
+    state = {
+        "model": model.state_dict(),
+        "optimizer": optimizer.state_dict(),
+        "scheduler": scheduler.state_dict() if scheduler else None,
+        "history": history,
+        "best": best,
+        "random": torch.get_rng_state(),
+        "order": loader.generator.get_state() if loader.generator else None,
+    }
+    torch.save(state, part)
+    os.replace(part, path)
+
+
+def load_checkpoint(path, model, optimizer, scheduler, loader: DataLoader) -> tuple[History, dict]:
+    """Put everything back as `save_checkpoint` found it; returns the history and the best weights.
+
+    Raises:
+        LessonError: the file is damaged, or comes from another model.
+    """
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)  # never runs code from the file
+        model.load_state_dict(state["model"])
+        optimizer.load_state_dict(state["optimizer"])
+    except Exception as error:
+        reason = (str(error) or type(error).__name__).splitlines()[0]
+        raise LessonError(f"{path} does not fit this training ({reason}); delete it to start afresh.") from error
+    if scheduler:
+        scheduler.load_state_dict(state["scheduler"])
+    torch.set_rng_state(state["random"])
+    if loader.generator and state["order"] is not None:
+        loader.generator.set_state(state["order"])
+    return state["history"], state["best"]

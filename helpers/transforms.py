@@ -1,0 +1,47 @@
+"""From a picture to what a network sees, and back (lesson 01)."""
+
+import torch
+from torchvision.transforms import v2
+
+MEAN = (0.485, 0.456, 0.406)  # ImageNet's, per channel, of values in 0..1
+STD = (0.229, 0.224, 0.225)
+
+
+def train_transform(size: int) -> v2.Compose:
+    """A random crop and flip of a PIL image or uint8 tensor: float (3, size, size), normalised."""
+    return v2.Compose(
+        [
+            v2.ToImage(),
+            v2.RandomResizedCrop(size),
+            v2.RandomHorizontalFlip(),
+            v2.ToDtype(torch.float32, scale=True),
+            v2.Normalize(MEAN, STD),
+        ]
+    )
+
+
+def eval_transform(size: int) -> v2.Compose:
+    """The middle of a PIL image or uint8 tensor, without chance: float (3, size, size), normalised.
+
+    The shorter side becomes `size` * 256 / 224, as in torchvision's own evaluation.
+    """
+    return v2.Compose(
+        [
+            v2.ToImage(),
+            v2.Resize(round(size * 256 / 224)),
+            v2.CenterCrop(size),
+            v2.ToDtype(torch.float32, scale=True),
+            v2.Normalize(MEAN, STD),
+        ]
+    )
+
+
+def data_transforms(size: int) -> dict[str, v2.Compose]:
+    """The transform of each split: chance for `train`, none for `val` and `test`."""
+    return {"train": train_transform(size), "val": eval_transform(size), "test": eval_transform(size)}
+
+
+def denormalise(images: torch.Tensor) -> torch.Tensor:
+    """Undo the normalisation: float (..., 3, h, w) to float in 0..1 of the same shape."""
+    mean, std = (torch.tensor(v, device=images.device).view(3, 1, 1) for v in (MEAN, STD))
+    return (images * std + mean).clamp(0, 1)

@@ -1,0 +1,46 @@
+"""Features and probe on a network of a few weights."""
+
+import numpy as np
+import pytest
+import torch
+from torch.utils.data import DataLoader, TensorDataset
+from torchvision.models import resnet18
+
+from helpers.features import extract_features, linear_probe
+
+
+@pytest.fixture(scope="module")
+def batches() -> DataLoader:
+    images = torch.rand(5, 3, 32, 32, generator=torch.Generator().manual_seed(0))
+    return DataLoader(TensorDataset(images, torch.tensor([0, 1, 0, 1, 1])), batch_size=2)
+
+
+def test_features_are_the_channel_means_of_the_layers(batches):
+    torch.manual_seed(0)
+    model = resnet18()
+    features, labels = extract_features(model, batches)
+    assert features.shape == (5, 256 + 512) and features.dtype == np.float32
+    assert labels.tolist() == [0, 1, 0, 1, 1]
+
+    outputs = {}
+    model.layer4.register_forward_hook(lambda module, inputs, output: outputs.update(layer4=output))
+    with torch.inference_mode():
+        model.eval()(batches.dataset.tensors[0])
+    np.testing.assert_allclose(features[:, 256:], outputs["layer4"].mean((2, 3)).numpy(), rtol=1e-4, atol=1e-6)
+
+
+def test_features_leave_the_batchnorm_statistics_alone(batches):
+    model = resnet18().train()
+    before = model.bn1.running_mean.clone()
+    extract_features(model, batches)
+    assert torch.equal(before, model.bn1.running_mean)
+
+
+def test_the_probe_separates_what_a_line_can():
+    rng = np.random.default_rng(0)
+    labels = np.repeat([0, 1], 50)
+    features = rng.normal(size=(100, 20)).astype(np.float32)
+    features[:, 3] += 6 * labels
+    probe = linear_probe(features[::2], labels[::2])
+    assert probe.score(features[1::2], labels[1::2]) > 0.9
+    assert probe.predict_proba(features).shape == (100, 2)

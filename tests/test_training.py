@@ -1,0 +1,170 @@
+"""The training loop, on networks and batches so small that a run takes milliseconds."""
+
+import copy
+import itertools
+
+import pytest
+import torch
+from torch import nn
+from torch.utils.data import DataLoader, TensorDataset
+
+from helpers.errors import LessonError
+from helpers.training import compute_loss, run_epoch, train_model
+
+
+def tiny_model(seed: int = 0) -> nn.Module:
+    torch.manual_seed(seed)
+    layers = [nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Dropout(0.2)]
+    return nn.Sequential(*layers, nn.Linear(4, 2))
+
+
+def tiny_loaders(images: int = 21, batch_size: int = 8) -> dict[str, DataLoader]:
+    generator = torch.Generator().manual_seed(1)
+    x = torch.rand(images, 3, 8, 8, generator=generator)
+    y = (x.mean((1, 2, 3)) > x.mean()).long()
+    data = TensorDataset(x, y)
+    return {
+        "train": DataLoader(data, batch_size, shuffle=True, generator=torch.Generator().manual_seed(0)),
+        "val": DataLoader(data, batch_size),
+    }
+
+
+def sgd(model: nn.Module, lr: float = 0.1):
+    optimizer = torch.optim.SGD(model.parameters(), lr=lr, momentum=0.9)
+    return optimizer, torch.optim.lr_scheduler.StepLR(optimizer, 2, 0.5)
+
+
+def train(num_epochs: int, **options):
+    model = tiny_model()
+    return train_model(model, tiny_loaders(), nn.CrossEntropyLoss(), *sgd(model), num_epochs=num_epochs, **options)
+
+
+def test_loss_and_accuracy_are_means_over_images():
+    model, loaders = tiny_model(), tiny_loaders(images=21, batch_size=8)  # batches of 8, 8 and 5
+    loss, acc = run_epoch(model, loaders["val"], nn.CrossEntropyLoss())
+    x, y = loaders["val"].dataset.tensors
+    scores = model.eval()(x)
+    assert loss == pytest.approx(nn.functional.cross_entropy(scores, y).item(), rel=1e-5)
+    assert acc == pytest.approx((scores.argmax(1) == y).double().mean().item())
+
+
+def test_validation_changes_nothing():
+    model = tiny_model()
+    before = copy.deepcopy(model.state_dict())
+    run_epoch(model, tiny_loaders()["val"], nn.CrossEntropyLoss())
+    assert all(torch.equal(before[key], value) for key, value in model.state_dict().items())
+
+
+def test_training_learns_and_reports_each_epoch():
+    model, history = train(12)
+    assert history["train_loss"][-1] < history["train_loss"][0]
+    assert {len(values) for values in history.values()} == {12}
+    assert history["lr"][:5] == pytest.approx([0.1, 0.1, 0.05, 0.05, 0.025])
+
+
+def test_ends_with_the_weights_that_were_best_on_val():
+    model, history = train(12)
+    _, acc = run_epoch(model, tiny_loaders()["val"], nn.CrossEntropyLoss())
+    assert acc == max(history["val_acc"])
+    assert min(history["val_acc"]) < max(history["val_acc"]), "otherwise this test could not fail"
+    first_best = history["val_acc"].index(acc) + 1
+    again, _ = train(first_best)
+    assert all(torch.equal(a, b) for a, b in zip(model.state_dict().values(), again.state_dict().values(), strict=True))
+
+
+def test_one_cycle_is_stepped_after_each_batch():
+    model, loaders = tiny_model(), tiny_loaders()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    scheduler = torch.optim.lr_scheduler.OneCycleLR(optimizer, 0.1, total_steps=4 * len(loaders["train"]))
+    train_model(model, loaders, nn.CrossEntropyLoss(), optimizer, scheduler, num_epochs=4)
+    assert scheduler.last_epoch == 4 * len(loaders["train"])
+
+
+def test_resumed_training_equals_the_uninterrupted_one(tmp_path):
+    whole, whole_history = train(6)
+    train(3, checkpoint=tmp_path / "run.pt")
+    torch.manual_seed(99)  # a new process would be in another random state
+    resumed, history = train(6, checkpoint=tmp_path / "run.pt")
+    assert history == whole_history
+    pairs = zip(whole.state_dict().values(), resumed.state_dict().values(), strict=True)
+    assert all(torch.equal(a, b) for a, b in pairs)
+    assert [path.name for path in tmp_path.iterdir()] == ["run.pt"]
+
+
+def test_an_interruption_leaves_the_best_weights():
+    model = tiny_model()
+    loaders = tiny_loaders()
+    before = copy.deepcopy(model.state_dict())
+
+    def interrupt(history):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train_model(model, loaders, nn.CrossEntropyLoss(), *sgd(model), num_epochs=3, on_epoch=interrupt)
+    assert not torch.equal(before["6.weight"], model.state_dict()["6.weight"])
+    assert model(loaders["val"].dataset.tensors[0]).isfinite().all()
+
+
+def test_on_epoch_can_end_the_training():
+    _, history = train(9, on_epoch=lambda history: len(history["lr"]) == 2)
+    assert len(history["lr"]) == 2
+
+
+def test_a_loss_that_is_no_number_stops_with_the_cause():
+    model = tiny_model()
+    with pytest.raises(LessonError, match=r"nan in epoch 1: the learning rate \(1e\+30\) is probably too high"):
+        train_model(model, tiny_loaders(), nn.CrossEntropyLoss(), *sgd(model, lr=1e30), num_epochs=3)
+    assert all(value.isfinite().all() for value in model.state_dict().values())
+
+
+@pytest.mark.parametrize("content", [b"", b"no checkpoint"])
+def test_a_damaged_checkpoint_is_named(tmp_path, content):
+    path = tmp_path / "run.pt"
+    path.write_bytes(content)
+    with pytest.raises(LessonError, match="run.pt does not fit this training .*delete it"):
+        train(2, checkpoint=path)
+    assert path.read_bytes() == content
+
+
+def test_a_checkpoint_of_another_model_is_refused(tmp_path):
+    torch.save({"model": nn.Linear(2, 3).state_dict()}, tmp_path / "run.pt")
+    with pytest.raises(LessonError, match="does not fit"):
+        train(2, checkpoint=tmp_path / "run.pt")
+
+
+def test_a_checkpoint_cannot_run_code(tmp_path):
+    class Malicious:
+        def __reduce__(self):
+            return (open, (str(tmp_path / "owned"), "w"))
+
+    torch.save({"model": Malicious()}, tmp_path / "run.pt")
+    with pytest.raises(LessonError, match="does not fit"):
+        train(2, checkpoint=tmp_path / "run.pt")
+    assert not (tmp_path / "owned").exists()
+
+
+def test_auxiliary_heads_count_with_their_weight():
+    from torchvision.models.googlenet import GoogLeNetOutputs
+    from torchvision.models.inception import InceptionOutputs
+
+    criterion, labels = nn.CrossEntropyLoss(), torch.tensor([0, 1])
+    main, aux1, aux2 = torch.randn(3, 2, 2, generator=torch.Generator().manual_seed(0))
+    parts = [criterion(scores, labels) for scores in (main, aux1, aux2)]
+    for outputs, expected in (
+        (main, parts[0]),
+        (InceptionOutputs(main, aux1), parts[0] + 0.4 * parts[1]),
+        (GoogLeNetOutputs(main, aux2, aux1), parts[0] + 0.3 * (parts[1] + parts[2])),
+        (InceptionOutputs(main, None), parts[0]),
+    ):
+        loss, scores = compute_loss(criterion, outputs, labels)
+        assert loss.item() == pytest.approx(expected.item())
+        assert scores is main
+
+
+def test_a_last_batch_of_one_image_trains():
+    model = tiny_model()
+    loaders = tiny_loaders(images=17, batch_size=8)
+    _, history = train_model(model, loaders, nn.CrossEntropyLoss(), *sgd(model), num_epochs=1)
+    assert len(history["lr"]) == 1
+    seen = itertools.chain.from_iterable(y.tolist() for _, y in loaders["train"])
+    assert len(list(seen)) == 17
