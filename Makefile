@@ -8,15 +8,18 @@ READY := .venv/ready
 help:
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "make %-13s %s\n", $$1, $$2}' Makefile
 
-$(UV):
-	$(PYTHON) -m venv .venv
-	$(VENV) -m pip install --quiet --constraint requirements.txt uv
-
-# The stamp is written last: an install that was cut short is done again, a finished one is not.
+# A finished install is not repeated. One that was cut short leaves packages that uv cannot mend: it starts afresh.
 # As constraints, the exact pins bind only what this machine needs (no CUDA libraries beside CPU wheels).
-$(READY): requirements.txt pyproject.toml | $(UV)
+$(READY): requirements.txt pyproject.toml
+	@if [ -e .venv/unfinished ]; then rm -rf .venv; fi
+	$(PYTHON) -m venv .venv
+	@touch .venv/unfinished
+	$(VENV) -m pip install --quiet --constraint requirements.txt uv
 	$(UV) pip install --python $(VENV) --constraint requirements.txt --editable .
-	@touch $@
+	@mv .venv/unfinished $@
+
+$(UV):
+	$(MAKE) $(READY)
 
 .PHONY: lab test notebooks photos insects weights requirements clean
 lab: $(READY) ## set up and open JupyterLab on the first lesson

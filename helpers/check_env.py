@@ -1,0 +1,158 @@
+"""Says whether this machine is ready for the lessons, and what to do where it is not.
+
+python -m helpers.check_env
+"""
+
+import os
+import platform
+import re
+import shutil
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import import_module, metadata
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+OLDEST_PYTHON = (3, 11)
+MEMORY_GB = 2  # a lesson's kernel at its largest, and JupyterLab
+DISK_GB = 1  # the photographs and their weights, three times over
+INSTALL = "run `make lab`, which installs the pinned versions"
+
+
+@dataclass(frozen=True)
+class Row:
+    """One thing that a lesson needs: what was found, and the remedy where that will not do."""
+
+    name: str
+    found: str
+    remedy: str = ""
+
+    def __str__(self) -> str:
+        mark = "!!" if self.remedy else "ok"
+        return f"{mark}  {self.name:<11}{self.found}" + (f"; {self.remedy}" if self.remedy else "")
+
+
+def pinned(package: str) -> str:
+    """The version of a package that the lessons were checked with, from requirements.txt."""
+    pins = (ROOT / "requirements.txt").read_text(encoding="utf-8")
+    return re.search(rf"^{package.replace('_', '-')}==(\S+)", pins, re.MULTILINE).group(1)
+
+
+def packages(name: str, *wanted: str) -> Row:
+    """A row for packages that must be there, in their pinned versions, and importable."""
+    found, wrong = [], []
+    for package in wanted:
+        try:
+            version = metadata.version(package).partition("+")[0]  # 2.15.0+cpu is 2.15.0 for the CPU alone
+            import_module(package)
+        except Exception as error:  # a broken install fails in many ways, with OSError and RuntimeError too
+            reason = str(error).strip().partition("\n")[0]
+            return Row(name, f"{package} does not import: {reason}", INSTALL)
+        found.append(f"{package} {version}")
+        if version != pinned(package):
+            wrong.append(f"{package} {pinned(package)}")
+    return Row(name, ", ".join(found), f"checked with {', '.join(wrong)}: {INSTALL}" if wrong else "")
+
+
+def python() -> Row:
+    oldest = ".".join(map(str, OLDEST_PYTHON))
+    old = sys.version_info < OLDEST_PYTHON
+    return Row("python", platform.python_version(), f"install Python {oldest} or newer" if old else "")
+
+
+def torch() -> Row:
+    return packages("torch", "torch", "torchvision")
+
+
+def lab() -> Row:
+    return packages("lab", "jupyterlab")
+
+
+def widgets() -> Row:
+    return packages("widgets", "ipywidgets", "jupyterlab_widgets")
+
+
+def kernel() -> Row:
+    """A notebook opened with a kernel of another Python imports other packages than these."""
+    row = packages("kernel", "ipykernel")
+    if row.remedy:
+        return row
+    from jupyter_client.kernelspec import KernelSpecManager, NoSuchKernel
+
+    try:
+        folder = Path(KernelSpecManager().get_kernel_spec("python3").resource_dir).resolve()
+    except NoSuchKernel:
+        return Row("kernel", "no kernel python3", INSTALL)
+    if not folder.is_relative_to(Path(sys.prefix).resolve()):
+        remedy = "start JupyterLab with `make lab`, or remove it: `jupyter kernelspec remove python3`"
+        return Row("kernel", f"python3 is another Python's, in {folder}", remedy)
+    return row
+
+
+def track() -> Row:
+    from helpers.tracks import current_track
+
+    try:
+        chosen = current_track()
+    except Exception as error:  # says by itself which command brings what is missing
+        return Row("track", "not ready", str(error))
+    return Row("track", f"{chosen.name}, {chosen.size} px")
+
+
+def machine() -> Row:
+    cores = f"{os.cpu_count()} cores"
+    try:
+        from psutil import virtual_memory
+    except ImportError:
+        return Row("machine", f"{cores}, memory not known without psutil", INSTALL)
+    memory = virtual_memory()
+    free, total = memory.available / 1e9, memory.total / 1e9
+    found = f"{cores}, {free:.0f} of {total:.0f} GB memory free"
+    remedy = f"close other programs: a lesson needs {MEMORY_GB} GB" if free < MEMORY_GB else ""
+    return Row("machine", found, remedy)
+
+
+def gpu() -> Row:
+    try:
+        import torch
+    except Exception:  # the row `torch` says why
+        return Row("GPU", "not known without torch")
+    if torch.cuda.is_available():
+        return Row("GPU", torch.cuda.get_device_name())
+    if torch.backends.mps.is_available():
+        return Row("GPU", "Apple MPS")
+    return Row("GPU", "none, and none is needed")
+
+
+def disk() -> Row:
+    free = shutil.disk_usage(ROOT).free / 1e9
+    remedy = f"free some space: `make photos` needs {DISK_GB} GB" if free < DISK_GB else ""
+    return Row("disk", f"{free:.0f} GB free", remedy)
+
+
+CHECKS: tuple[Callable[[], Row], ...] = (python, torch, lab, widgets, kernel, track, machine, gpu, disk)
+
+
+def check() -> list[Row]:
+    """A row for each thing that a lesson needs."""
+    return [look() for look in CHECKS]
+
+
+def report(rows: list[Row] | None = None) -> str:
+    """Ten lines: nine rows, and whether this machine is ready."""
+    rows = check() if rows is None else rows
+    problems = sum(bool(row.remedy) for row in rows)
+    verdict = f"Not ready: see the lines with !! ({problems})." if problems else "This machine is ready."
+    return "\n".join([*map(str, rows), verdict])
+
+
+def main() -> int:
+    """Prints the report; the exit status is 1 where something is missing."""
+    rows = check()
+    print(report(rows))
+    return int(any(row.remedy for row in rows))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,54 @@
+"""Keeps tests and notebooks off the network: whatever leaves this machine raises."""
+
+import ipaddress
+import socket
+
+LOCAL_NAMES = {"", "localhost", socket.gethostname()}
+
+
+class NetworkBlocked(RuntimeError):
+    """No OSError: code that forgives a failing network must not be able to hide that it tried."""
+
+
+def is_local(host: str | bytes | None) -> bool:
+    """Whether a host, by name or by number, is this machine."""
+    name = host.decode() if isinstance(host, bytes) else host or ""
+    if name in LOCAL_NAMES:
+        return True
+    try:
+        address = ipaddress.ip_address(name.partition("%")[0])
+    except ValueError:
+        return False
+    return address.is_loopback or address.is_unspecified
+
+
+def refuse_unless_local(host: str | bytes | None) -> None:
+    """Raises NetworkBlocked, naming the host, where it is not this machine."""
+    if not is_local(host):
+        raise NetworkBlocked(f"Tests and notebooks run with the network off; this one asked for {host!r}.")
+
+
+def install() -> None:
+    """Guards every socket and every look-up of this process; a second call changes nothing."""
+    if hasattr(socket, "unguarded_getaddrinfo"):
+        return
+    socket.unguarded_getaddrinfo = getaddrinfo = socket.getaddrinfo
+    connect, connect_ex = socket.socket.connect, socket.socket.connect_ex
+
+    def guarded_getaddrinfo(host, *args, **kwargs):
+        refuse_unless_local(host)
+        return getaddrinfo(host, *args, **kwargs)
+
+    def guarded_connect(self, address):
+        if isinstance(address, tuple):  # a Unix socket's address is a path
+            refuse_unless_local(address[0])
+        return connect(self, address)
+
+    def guarded_connect_ex(self, address):
+        if isinstance(address, tuple):
+            refuse_unless_local(address[0])
+        return connect_ex(self, address)
+
+    socket.getaddrinfo = guarded_getaddrinfo
+    socket.socket.connect = guarded_connect
+    socket.socket.connect_ex = guarded_connect_ex

@@ -1,0 +1,149 @@
+"""Lessons in JupyterLab, in a real browser: they run from the menu's command, and their widgets answer.
+
+Screenshots are kept in tests/artifacts/.
+"""
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Locator, Page, expect, sync_playwright
+
+from tools.environment import NOTEBOOKS, ROOT
+
+ARTIFACTS = ROOT / "tests" / "artifacts"
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+START_S = STOP_S = 120
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(CHROMIUM is None, reason="no chromium here: `apt-get install chromium` brings it"),
+]
+
+# JupyterLab's own settings for tests: no token, which is why only this machine may ask.
+CONFIG = """\
+from jupyterlab.galata import configure_jupyter_server
+configure_jupyter_server(c)
+c.ServerApp.ip = "127.0.0.1"
+c.ServerApp.port = {port}
+c.ServerApp.root_dir = {root!r}
+c.ServerApp.allow_root = True
+"""
+NO_NEWS = {"disabledExtensions": {"@jupyterlab/apputils-extension:announcements": True}}
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return server.getsockname()[1]
+
+
+def wait_until_it_answers(server: subprocess.Popen, address: str, log: Path) -> None:
+    end = time.monotonic() + START_S
+    while time.monotonic() < end and server.poll() is None:
+        try:
+            urllib.request.urlopen(f"{address}/api")
+            return
+        except urllib.error.URLError:
+            time.sleep(0.3)
+    pytest.fail(f"JupyterLab did not start:\n{log.read_text()[-2000:]}")
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory) -> Iterator[str]:
+    """The address of a JupyterLab that serves a copy of the notebooks."""
+    folder = tmp_path_factory.mktemp("lab")
+    shutil.copytree(NOTEBOOKS, folder / "root", ignore=shutil.ignore_patterns(".ipynb_checkpoints"))
+    port = free_port()
+    config, log = folder / "config.py", folder / "log.txt"
+    config.write_text(CONFIG.format(port=port, root=str(folder / "root")))
+    # The settings of whoever runs the test stay out of it.
+    settings = folder / "settings"
+    own = dict.fromkeys(["JUPYTER_CONFIG_DIR", "JUPYTERLAB_SETTINGS_DIR"], str(settings))
+    (settings / "labconfig").mkdir(parents=True)
+    (settings / "labconfig" / "page_config.json").write_text(json.dumps(NO_NEWS))
+    with log.open("w") as out:
+        command = [sys.executable, "-m", "jupyterlab", f"--config={config}"]
+        server = subprocess.Popen(command, stdout=out, stderr=out, env=os.environ | own, cwd=folder)
+    try:
+        address = f"http://127.0.0.1:{port}"
+        wait_until_it_answers(server, address, log)
+        yield address
+    finally:
+        server.terminate()
+        server.wait(STOP_S)
+
+
+@pytest.fixture(scope="module")
+def page() -> Iterator[Page]:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=CHROMIUM,
+            args=[
+                "--no-sandbox",
+                "--disable-gpu",
+                "--disable-background-networking",
+                "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
+            ],
+        )
+        page = browser.new_page(viewport={"width": 1200, "height": 900})
+        page.set_default_timeout(60_000)
+        yield page
+        browser.close()
+
+
+def run_notebook(page: Page, lab: str, name: str) -> list[dict]:
+    """Opens a notebook, runs all its cells from the command that the menu calls, and waits for the last one.
+
+    Returns:
+        The outputs of all cells that no tag expects to fail, in the format of notebooks.
+    """
+    page.goto(f"{lab}/lab/tree/{name}?reset")
+    page.locator(".jp-Notebook").wait_for()
+    return page.evaluate(
+        """async () => {
+            const panel = window.jupyterapp.shell.currentWidget;
+            await panel.sessionContext.ready;
+            await window.jupyterapp.commands.execute('notebook:clear-all-cell-outputs');
+            await window.jupyterapp.commands.execute('notebook:run-all-cells');
+            return panel.content.widgets
+                .filter(cell => cell.model.type === 'code')
+                .filter(cell => !(cell.model.getMetadata('tags') ?? []).includes('raises-exception'))
+                .flatMap(cell => cell.model.outputs.toJSON());
+        }"""
+    )
+
+
+def move_slider(explorer: Locator, presses: int) -> None:
+    """Moves the first slider of an explorer by keys, and waits until its picture has followed."""
+    picture = explorer.locator("img.widget-image")
+    before = picture.get_attribute("src")
+    explorer.locator(".noUi-handle").first.focus()
+    for _ in range(presses):
+        explorer.page.keyboard.press("ArrowRight")
+    expect(picture).not_to_have_attribute("src", before)
+
+
+def test_start_here(page, lab):
+    outputs = run_notebook(page, lab, "00_start_here.ipynb")
+    assert outputs, "the cells did not run"
+    assert [out for out in outputs if out["output_type"] == "error" or out.get("name") == "stderr"] == []
+
+    explorer = page.locator(".jp-OutputArea .widget-vbox", has=page.locator("img.widget-image")).first
+    explorer.scroll_into_view_if_needed()
+    picture, caption = explorer.locator("img.widget-image"), explorer.locator(".widget-html-content").last
+    seen, said = picture.screenshot(), caption.inner_text()
+    move_slider(explorer, presses=5)
+    expect(caption).not_to_have_text(said)
+    assert picture.screenshot() != seen
+
+    ARTIFACTS.mkdir(exist_ok=True)
+    page.screenshot(path=ARTIFACTS / "00_start_here.png")

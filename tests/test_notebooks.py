@@ -1,0 +1,230 @@
+"""Every committed notebook keeps every rule, and every rule catches a notebook that does not."""
+
+import copy
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import nbformat
+import pytest
+from nbformat import v4
+from nbval.plugin import get_sanitize_patterns
+
+from tools import notebook_hygiene as hygiene
+from tools.environment import NOTEBOOKS, SANITIZER
+from tools.notebook_hygiene import Lesson
+
+LESSONS = sorted(NOTEBOOKS.glob("*.ipynb"))
+OPENING = "# A lesson\n\n**You will**\n\n- see.\n\n**Time** 1 minute.\n**Before this** nothing."
+
+
+@pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.name)
+@pytest.mark.parametrize("rule", hygiene.RULES, ids=lambda rule: rule.__name__)
+def test_lesson_keeps(rule, path):
+    breaches = list(rule(Lesson.read(path)))
+    assert not breaches, "\n".join(breaches)
+
+
+def code(source: str, count: int, *outputs: nbformat.NotebookNode, tags: tuple[str, ...] = ()):
+    metadata = {"tags": list(tags)} if tags else {}
+    return v4.new_code_cell(source, execution_count=count, outputs=list(outputs), metadata=metadata)
+
+
+def shown(**data: str) -> nbformat.NotebookNode:
+    """A display output; `image_png` stands for `image/png`."""
+    return v4.new_output("display_data", {mime.replace("_", "/", 1): value for mime, value in data.items()})
+
+
+def good_lesson() -> Lesson:
+    """A small lesson that keeps every rule."""
+    cells = [
+        v4.new_markdown_cell(OPENING),
+        code("print(1)", 1, v4.new_output("stream", text="1\n")),
+        v4.new_markdown_cell("## A figure\n\n```python\n# a comment, no heading\n```"),
+        code("draw()", 2, shown(image_png="AAAA", text_plain="<Figure size 640x480 with 1 Axes>")),
+        code("print('two lines')", 3, v4.new_output("stream", text="two lines\n")),
+        code("explorer", 4, shown(image_png="AAAA", text_plain="7 points")),
+        v4.new_markdown_cell("**You have**\n\n- seen."),
+    ]
+    for position, cell in enumerate(cells, start=1):
+        cell.id = hygiene.position_id(position)
+    notebook = v4.new_notebook(cells=cells, metadata=copy.deepcopy(hygiene.METADATA))
+    return Lesson(Path("07_topic.ipynb"), notebook)
+
+
+def set_tags(cell: nbformat.NotebookNode, *tags: str) -> None:
+    cell.metadata["tags"] = list(tags)
+
+
+def append_output(cell: nbformat.NotebookNode, kind: str, **fields) -> None:
+    cell.outputs.append(v4.new_output(kind, **fields))
+
+
+def exceed_budget(cells: list[nbformat.NotebookNode], tag: str) -> None:
+    for cell in cells[: hygiene.TAGS[tag] + 1]:
+        set_tags(cell, tag)
+
+
+# The rule that must speak, and what is done to the good lesson. Cells 1, 3, 4 and 5 are code.
+BROKEN: list[tuple[Callable, Callable[[Lesson, list], object]]] = [
+    (hygiene.counts_in_order, lambda lesson, cells: cells[1].update(execution_count=None, outputs=[])),
+    (hygiene.counts_in_order, lambda lesson, cells: cells[3].update(execution_count=7)),
+    (
+        hygiene.no_errors,
+        lambda lesson, cells: append_output(cells[1], "error", ename="KeyError", evalue="1", traceback=[]),
+    ),
+    (
+        hygiene.no_stderr,
+        lambda lesson, cells: append_output(cells[1], "stream", name="stderr", text="FutureWarning\n"),
+    ),
+    (
+        hygiene.no_addresses,
+        lambda lesson, cells: append_output(cells[1], "stream", text="<Net object at 0x7f3a80c1d>"),
+    ),
+    (
+        hygiene.no_absolute_paths,
+        lambda lesson, cells: append_output(cells[1], "stream", text="/home/ada/lessons/data"),
+    ),
+    (hygiene.no_absolute_paths, lambda lesson, cells: cells[1].update(source=r"open('C:\Users\ada')")),
+    (hygiene.no_jpeg, lambda lesson, cells: cells[3].outputs.append(shown(image_jpeg="AAAA"))),
+    (
+        hygiene.widgets_fall_back,
+        lambda lesson, cells: cells[5].update(outputs=[shown(text_plain="VBox()", **{hygiene.WIDGET: "{}"})]),
+    ),
+    (hygiene.plain_metadata, lambda lesson, cells: lesson.notebook.metadata.update(widgets={})),
+    (hygiene.plain_metadata, lambda lesson, cells: lesson.notebook.metadata.update(language_info={})),
+    (hygiene.plain_metadata, lambda lesson, cells: cells[1].metadata.update(execution={"at": "now"})),
+    (hygiene.stable_ids, lambda lesson, cells: cells[1].update(id="3f2a9c1b")),
+    (hygiene.stable_ids, lambda lesson, cells: cells[1].update(id="cell-09")),
+    (hygiene.small_file, lambda lesson, cells: cells[0].update(source=OPENING + "." * hygiene.MAX_BYTES)),
+    (
+        hygiene.no_markers_in_comments,
+        lambda lesson, cells: cells[1].update(source="# NBVAL_IGNORE_OUTPUT - it varies\nprint(1)"),
+    ),
+    (hygiene.known_tags, lambda lesson, cells: set_tags(cells[1], "nbval-ignore-outputs")),
+    (hygiene.known_tags, lambda lesson, cells: exceed_budget(cells, "nbval-ignore-output")),
+    (hygiene.figures_are_told, lambda lesson, cells: cells[4].update(outputs=[])),
+    (hygiene.named_by_number, lambda lesson, cells: object.__setattr__(lesson, "path", Path("Topic.ipynb"))),
+    (hygiene.rhythm, lambda lesson, cells: cells[0].update(source=OPENING.replace("**Time**", "Time"))),
+    (hygiene.rhythm, lambda lesson, cells: cells[6].update(source="Goodbye.")),
+    (hygiene.headings_in_order, lambda lesson, cells: cells[2].update(source="### Too deep")),
+    (hygiene.headings_in_order, lambda lesson, cells: cells[2].update(source="# A second title")),
+    (hygiene.no_installs, lambda lesson, cells: cells[1].update(source="%pip install torch")),
+    (hygiene.no_installs, lambda lesson, cells: cells[1].update(source="import os\n!pip install torch")),
+    (hygiene.no_hidden_output, lambda lesson, cells: cells[1].update(source="plt.plot(x);\nprint(1)")),
+    (hygiene.no_hidden_output, lambda lesson, cells: cells[1].update(source="clear_output(wait=True)")),
+    (hygiene.short_lines, lambda lesson, cells: cells[1].update(source="x" * (hygiene.MAX_LINE + 1))),
+    (
+        hygiene.short_cells,
+        lambda lesson, cells: [cell.update(source="x\n" * 9) for cell in cells if cell.cell_type == "code"],
+    ),
+]
+
+
+def breached(lesson: Lesson) -> list[Callable]:
+    return [rule for rule in hygiene.RULES if list(rule(lesson))]
+
+
+def test_a_good_lesson_keeps_every_rule():
+    assert breached(good_lesson()) == []
+
+
+@pytest.mark.parametrize(("rule", "spoil"), BROKEN, ids=[rule.__name__ for rule, _ in BROKEN])
+def test_rule_catches(rule, spoil):
+    lesson = good_lesson()
+    spoil(lesson, lesson.notebook.cells)
+    assert breached(lesson) == [rule]
+
+
+def test_every_rule_is_shown_to_catch():
+    assert {rule for rule, _ in BROKEN} == set(hygiene.RULES)
+
+
+def test_a_mistake_shown_on_purpose_is_no_error():
+    lesson = good_lesson()
+    cell = lesson.notebook.cells[1]
+    set_tags(cell, "raises-exception")
+    append_output(cell, "error", ename="KeyError", evalue="1", traceback=["KeyError: 1"])
+    assert breached(lesson) == []
+
+
+def test_an_assert_tells_of_a_figure():
+    lesson = good_lesson()
+    lesson.notebook.cells[4].update(source="assert len(points) == 2", outputs=[])
+    assert breached(lesson) == []
+
+
+# --- The sanitizer
+
+
+def test_nbval_reads_every_rule_of_the_sanitizer():
+    text = SANITIZER.read_bytes().decode("ascii")
+    written = re.findall(r"^\W*(?:regex|replace)\b", text, re.MULTILINE | re.IGNORECASE)
+    parsed = get_sanitize_patterns(text)
+    assert len(written) == 2 * len(parsed) == 2 * len(dict(parsed))
+    for regex, replacement in parsed:
+        re.compile(regex).sub(replacement, "")
+
+
+@pytest.mark.parametrize(
+    ("text", "masked"),
+    [
+        ("features: 12.3 s", "features: DURATION"),
+        ("features:  9.8 s, then 45 ms", "features: DURATION, then DURATION"),
+        ("epoch  3/8  train loss 0.1234  val 91.0 %", "epoch  3/8 ..."),
+        ("train:  40%|####      | 4/10 [00:02<00:03,  2.00it/s]", "train:  PROGRESS"),
+        ("  0%|          | 0/8 [00:00<?, ?it/s]", "  PROGRESS"),
+        ("ok  machine    2 cores, 20 of 25 GB memory free", "ok  machine ..."),
+        ("ok  torch      torch 2.15.0", "ok  torch      torch 2.15.0"),
+        ("244 samples, 12 steps, 128 px, 91.0 %", "244 samples, 12 steps, 128 px, 91.0 %"),
+    ],
+)
+def test_what_the_sanitizer_masks(text, masked):
+    for regex, replacement in get_sanitize_patterns(SANITIZER.read_text()):
+        text = re.sub(regex, replacement, text)
+    assert text == masked
+
+
+# --- nbval itself
+
+
+@pytest.fixture(scope="module")
+def verdicts(tmp_path_factory) -> dict[str, str]:
+    """What strict nbval says to the notebooks below, by name."""
+    folder = tmp_path_factory.mktemp("nbval")
+    stream = v4.new_output("stream", text="took 1.0 s\n")
+    changed = v4.new_output("stream", text="2\n")
+    widget = "import ipywidgets as w\ndisplay({'image/png': 'AAAA', 'text/plain': '3', **%s}, raw=True)"
+    live = "{'application/vnd.jupyter.widget-view+json': {'model_id': w.IntSlider().model_id}}"
+    notebooks = {
+        "same": code("print('took 2.5 s')", 1, stream),
+        "changed": code("print(1)", 1, changed),
+        "null_count": v4.new_code_cell("print(1)"),
+        "widget_taken_out": code(widget % live, 1, shown(image_png="AAAA", text_plain="3")),
+    }
+    for name, cell in notebooks.items():
+        nbformat.write(v4.new_notebook(cells=[cell]), folder / f"{name}.ipynb")
+    command = f"-m pytest -rA --nbval --nbval-current-env --nbval-sanitize-with={SANITIZER} {folder}"
+    run = subprocess.run([sys.executable, *command.split()], cwd=folder, capture_output=True, text=True)
+    said = re.findall(r"^(PASSED|FAILED) .*?(\w+)\.ipynb", run.stdout, re.MULTILINE)
+    return {name: verdict for verdict, name in said}
+
+
+def test_nbval_fails_on_a_changed_text(verdicts):
+    assert verdicts["changed"] == "FAILED"
+
+
+def test_nbval_passes_what_the_sanitizer_masks(verdicts):
+    assert verdicts["same"] == "PASSED"
+
+
+def test_nbval_compares_nothing_without_counts_and_hygiene_sees_it(verdicts):
+    assert verdicts["null_count"] == "PASSED"
+    unrun = v4.new_notebook(cells=[v4.new_code_cell("print(1)")])
+    assert list(hygiene.counts_in_order(Lesson(Path("00_x.ipynb"), unrun)))
+
+
+def test_nbval_does_not_miss_the_widget_that_the_refresh_takes_out(verdicts):
+    assert verdicts["widget_taken_out"] == "PASSED"

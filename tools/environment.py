@@ -1,0 +1,29 @@
+"""The one environment in which notebooks are run, for reference as for comparison."""
+
+import os
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+NOTEBOOKS = ROOT / "notebooks"
+SANITIZER = ROOT / "tests" / "sanitize.cfg"
+GUARD = ROOT / "tests" / "guard"
+CELL_TIMEOUT_S = 300
+
+
+def enter() -> None:
+    """Sets the environment of this process and of the kernels that it starts.
+
+    Call it before torch is imported: the number of threads decides the last digits of a result.
+    """
+    for name in ("TL_IMAGES", "TL_WEIGHTS", "MPLBACKEND"):  # a kernel chooses its inline backend by itself
+        os.environ.pop(name, None)
+    os.environ["TL_TRACK"] = "embedded"
+    os.environ["PYTHONHASHSEED"] = "0"
+    os.environ.setdefault("OMP_NUM_THREADS", "2")
+    os.environ["PYTHONPATH"] = str(GUARD)
+
+    sys.path.insert(0, str(GUARD))
+    import network_guard
+
+    network_guard.install()

@@ -1,0 +1,295 @@
+"""The rules that every committed notebook keeps; most close a hole through which nbval lets errors pass.
+
+A rule takes a lesson and yields one line for each breach, naming the cell.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import pairwise
+from pathlib import Path
+from statistics import median
+
+import nbformat
+from nbformat import NotebookNode
+
+MAX_BYTES = 1_000_000
+MAX_LINE = 100
+MAX_MEDIAN_CELL = 8
+
+# A tag takes a cell out of the comparison, or is read by the exercises; a misspelt one does nothing.
+TAGS = {
+    "nbval-ignore-output": 2,  # what differs from machine to machine, as the check of the set-up does
+    "raises-exception": 6,  # a common mistake, shown happening; nbval compares its message
+    r"exercise-q\d+": 20,  # an answer cell: the tests put solutions and wrong answers into it
+}
+
+WIDGET = "application/vnd.jupyter.widget-view+json"
+RANDOM_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){0,3}(-[0-9a-f]{12})?")  # as editors make them
+POSITION_ID = re.compile(r"cell-\d+")
+METADATA = {
+    "kernelspec": {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"},
+    "language_info": {"name": "python"},
+}
+CELL_METADATA = {"tags", "jupyter"}
+
+ABSOLUTE_PATH = re.compile(
+    r"(?<![\w.:/-])/(?:home|Users|root|tmp|private|var|usr|opt|mnt|srv|work|workspaces?|content)/[\w.-]+"
+    r"|\b[A-Za-z]:\\\w"
+)
+ADDRESS = re.compile(r"\b0x[0-9a-fA-F]{6,}")
+EMBEDDED_DATA = re.compile(r"base64,[A-Za-z0-9+/=\s]+")
+PROGRESS = re.compile(r"\d+%\|.*\|")
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """A notebook and where it lies."""
+
+    path: Path
+    notebook: NotebookNode
+
+    @classmethod
+    def read(cls, path: Path) -> "Lesson":
+        return cls(path, nbformat.v4.upgrade(nbformat.read(path, as_version=4)))
+
+    @cached_property
+    def code(self) -> list[tuple[str, NotebookNode]]:
+        """Every code cell, with the words that name it in a message."""
+        return [(name, cell) for name, cell in self.cells if cell.cell_type == "code"]
+
+    @cached_property
+    def cells(self) -> list[tuple[str, NotebookNode]]:
+        """Every cell, with the words that name it in a message."""
+        return [(f"{self.path.name}, {cell.id}", cell) for cell in self.notebook.cells]
+
+    @cached_property
+    def prose(self) -> list[str]:
+        """The markdown cells, without their code blocks."""
+        cells = [cell.source for _, cell in self.cells if cell.cell_type == "markdown"]
+        return [re.sub(r"^```.*?^```", "", source, flags=re.MULTILINE | re.DOTALL) for source in cells]
+
+
+def tags_of(cell: NotebookNode) -> list[str]:
+    return cell.metadata.get("tags", [])
+
+
+def texts_of(output: NotebookNode) -> list[str]:
+    """What an output says in words: its stream, its error, or its text, HTML and LaTeX."""
+    if output.output_type == "stream":
+        return [output.text]
+    if output.output_type == "error":
+        return [output.evalue, *output.traceback]
+    return [EMBEDDED_DATA.sub("", text) for mime, text in output.data.items() if mime.startswith("text/")]
+
+
+def images_of(output: NotebookNode) -> list[str]:
+    """The MIME types of the pictures in an output."""
+    return [mime for mime in output.get("data", {}) if mime.startswith("image/")]
+
+
+# --- What nbval compares, and what would make it compare nothing
+
+
+def counts_in_order(lesson: Lesson) -> Iterator[str]:
+    """Without counts nbval compares nothing and passes."""
+    for expected, (name, cell) in enumerate(lesson.code, start=1):
+        if cell.execution_count != expected:
+            yield f"{name}: execution count {cell.execution_count}, expected {expected}; run `make notebooks`"
+
+
+def no_markers_in_comments(lesson: Lesson) -> Iterator[str]:
+    for name, cell in lesson.code:
+        if re.search(r"NBVAL_|PYTEST_VALIDATE", cell.source):
+            yield f"{name}: a marker in a comment; use a tag"
+
+
+def known_tags(lesson: Lesson) -> Iterator[str]:
+    used = Counter()
+    for name, cell in lesson.cells:
+        for tag in tags_of(cell):
+            known = next((pattern for pattern in TAGS if re.fullmatch(pattern, tag)), None)
+            if known is None:
+                yield f"{name}: tag {tag!r} is unknown; known are {', '.join(TAGS)}"
+            used[known] += 1
+    for tag, budget in TAGS.items():
+        if used[tag] > budget:
+            yield f"{lesson.path.name}: tag {tag!r} is used {used[tag]} times, at most {budget} are allowed"
+
+
+def no_errors(lesson: Lesson) -> Iterator[str]:
+    for name, cell in lesson.code:
+        for output in cell.outputs:
+            if output.output_type == "error" and "raises-exception" not in tags_of(cell):
+                yield f"{name}: ends in {output.ename}"
+
+
+def no_stderr(lesson: Lesson) -> Iterator[str]:
+    for name, cell in lesson.code:
+        for output in cell.outputs:
+            if output.output_type == "stream" and output.name == "stderr":
+                yield f"{name}: prints to stderr: {output.text.strip().splitlines()[0]!r}"
+
+
+def no_addresses(lesson: Lesson) -> Iterator[str]:
+    for name, cell in lesson.code:
+        for text in (text for output in cell.outputs for text in texts_of(output)):
+            if found := ADDRESS.search(text):
+                yield f"{name}: shows the memory address {found.group()}"
+
+
+def no_absolute_paths(lesson: Lesson) -> Iterator[str]:
+    for name, cell in lesson.cells:
+        texts = [text for output in cell.get("outputs", []) for text in texts_of(output)]
+        for text in [cell.source, *texts]:
+            if found := ABSOLUTE_PATH.search(text):
+                yield f"{name}: names a path of one machine, {found.group()}"
+
+
+def no_jpeg(lesson: Lesson) -> Iterator[str]:
+    for name, cell in lesson.code:
+        if any("image/jpeg" in images_of(output) for output in cell.outputs):
+            yield f"{name}: a JPEG output; show it as PNG"
+
+
+def widgets_fall_back(lesson: Lesson) -> Iterator[str]:
+    """A widget is dead without its kernel: a picture and a line of text must stand in for it."""
+    for name, cell in lesson.code:
+        for output in cell.outputs:
+            data = output.get("data", {})
+            bar = PROGRESS.search(data.get("text/plain", ""))
+            if WIDGET in data and not bar and not {"image/png", "text/plain"} <= data.keys():
+                yield f"{name}: a widget without a picture and a text that stand in for it"
+
+
+def figures_are_told(lesson: Lesson) -> Iterator[str]:
+    """nbval compares no pictures: words or an assert say what a figure shows, there or one code cell on."""
+
+    def tells(cell: NotebookNode) -> bool:
+        texts = [text for output in cell.outputs for text in texts_of(output)]
+        return bool(re.search(r"^\s*assert\b", cell.source, re.MULTILINE)) or any(
+            text.strip() and not re.fullmatch(r"<.*>", text.strip()) for text in texts
+        )
+
+    cells = [cell for _, cell in lesson.code]
+    for (name, cell), after in zip(lesson.code, [*cells[1:], None], strict=True):
+        shows = any(images_of(output) for output in cell.outputs)
+        if shows and not tells(cell) and not (after and tells(after)):
+            yield f"{name}: a figure that no text and no assert in this or the next code cell tells of"
+
+
+# --- What keeps the files small and the diffs quiet
+
+
+def plain_metadata(lesson: Lesson) -> Iterator[str]:
+    """No widget state, no versions, no times."""
+    if lesson.notebook.metadata != METADATA:
+        yield f"{lesson.path.name}: metadata beside the kernel's name; run `make notebooks`"
+    for name, cell in lesson.cells:
+        if extra := cell.metadata.keys() - CELL_METADATA:
+            yield f"{name}: metadata {', '.join(sorted(extra))}; run `make notebooks`"
+
+
+def stable_ids(lesson: Lesson) -> Iterator[str]:
+    """An id is authored, or the cell's position."""
+    for position, (name, cell) in enumerate(lesson.cells, start=1):
+        if RANDOM_ID.fullmatch(cell.id):
+            yield f"{name}: a random id; run `make notebooks`"
+        if POSITION_ID.fullmatch(cell.id) and cell.id != position_id(position):
+            yield f"{name}: stands at position {position}; run `make notebooks`"
+
+
+def position_id(position: int) -> str:
+    return f"cell-{position:02d}"
+
+
+def small_file(lesson: Lesson) -> Iterator[str]:
+    size = len(nbformat.writes(lesson.notebook).encode())
+    if size > MAX_BYTES:
+        yield f"{lesson.path.name}: {size:,} bytes, at most {MAX_BYTES:,}; show smaller figures"
+
+
+# --- How a lesson reads
+
+
+def named_by_number(lesson: Lesson) -> Iterator[str]:
+    if not re.fullmatch(r"\d\d_[a-z0-9_]+\.ipynb", lesson.path.name):
+        yield f"{lesson.path.name}: the name of a lesson is NN_topic.ipynb"
+
+
+def rhythm(lesson: Lesson) -> Iterator[str]:
+    first, last = lesson.prose[:1], lesson.prose[-1:]
+    opening = "".join(lesson.prose[:3])
+    if not first or not first[0].startswith("# "):
+        yield f"{lesson.path.name}: the first cell is not the title"
+    for word in ("You will", "Time", "Before this"):
+        if f"**{word}**" not in opening:
+            yield f"{lesson.path.name}: **{word}** is not in the opening"
+    if not last or "**You have**" not in last[0]:
+        yield f"{lesson.path.name}: **You have** is not in the last markdown cell"
+
+
+def headings_in_order(lesson: Lesson) -> Iterator[str]:
+    levels = [len(marks) for source in lesson.prose for marks in re.findall(r"^(#+) ", source, re.MULTILINE)]
+    if levels.count(1) != 1:
+        yield f"{lesson.path.name}: {levels.count(1)} titles, expected one"
+    for before, level in pairwise(levels):
+        if level > before + 1:
+            yield f"{lesson.path.name}: a heading of level {level} directly below one of level {before}"
+
+
+def no_installs(lesson: Lesson) -> Iterator[str]:
+    for name, cell in lesson.code:
+        if re.search(r"^\s*[!%]+\s*(pip|conda|mamba|uv)\b", cell.source, re.MULTILINE):
+            yield f"{name}: installs something; the set-up does that"
+
+
+def no_hidden_output(lesson: Lesson) -> Iterator[str]:
+    """nbval understands none of these: what they hide or replace, it still compares."""
+    for name, cell in lesson.code:
+        if re.search(r";\s*$", cell.source, re.MULTILINE):
+            yield f"{name}: a line ends with a semicolon, which hides no output here"
+        if found := re.search(r"clear_output|update_display|display_id", cell.source):
+            yield f"{name}: {found.group()} replaces an output; assign to a widget's value"
+
+
+def short_lines(lesson: Lesson) -> Iterator[str]:
+    for name, cell in lesson.code:
+        longest = max(map(len, cell.source.splitlines()), default=0)
+        if longest > MAX_LINE:
+            yield f"{name}: a line of {longest} characters, at most {MAX_LINE}"
+
+
+def short_cells(lesson: Lesson) -> Iterator[str]:
+    lengths = [len(cell.source.splitlines()) for _, cell in lesson.code]
+    if lengths and median(lengths) > MAX_MEDIAN_CELL:
+        yield f"{lesson.path.name}: the median cell has {median(lengths):g} lines, at most {MAX_MEDIAN_CELL}"
+
+
+OUTPUT_RULES = (
+    counts_in_order,
+    no_errors,
+    no_stderr,
+    no_addresses,
+    no_absolute_paths,
+    no_jpeg,
+    widgets_fall_back,
+    plain_metadata,
+    stable_ids,
+    small_file,
+)
+WRITING_RULES = (
+    no_markers_in_comments,
+    known_tags,
+    figures_are_told,
+    named_by_number,
+    rhythm,
+    headings_in_order,
+    no_installs,
+    no_hidden_output,
+    short_lines,
+    short_cells,
+)
+RULES = OUTPUT_RULES + WRITING_RULES

@@ -1,0 +1,184 @@
+"""Runs notebooks from a fresh kernel and stores their outputs in the one form that is committed.
+
+    python -m tools.refresh_notebooks          all of them
+    python -m tools.refresh_notebooks 00 03    the lessons whose names begin so
+
+A second run of an unchanged notebook changes nothing: where an output differs only in what the tests mask
+(a duration, a progress bar), the stored one is kept. A notebook that fails is left as it was.
+"""
+
+import argparse
+import re
+import struct
+import subprocess
+import sys
+from base64 import b64decode, b64encode
+from collections.abc import Iterator
+from pathlib import Path
+
+import nbformat
+from nbclient import NotebookClient
+from nbclient.exceptions import CellControlSignal, DeadKernelError
+from nbformat import NotebookNode
+from nbval.plugin import get_sanitize_patterns
+
+from tools import environment
+from tools.notebook_hygiene import (
+    CELL_METADATA,
+    METADATA,
+    OUTPUT_RULES,
+    POSITION_ID,
+    RANDOM_ID,
+    WIDGET,
+    Lesson,
+    position_id,
+    widgets_fall_back,
+)
+
+PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+
+
+class Refused(Exception):
+    """A notebook that must not be stored; the message says why."""
+
+
+def png_chunks(png: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """The chunks of a PNG file: the type, and the bytes with length and checksum."""
+    start = len(PNG_SIGNATURE)
+    while start < len(png):
+        (length,) = struct.unpack_from(">I", png, start)
+        end = start + length + 12  # the length, the type and the checksum take four bytes each
+        yield png[start + 4 : start + 8], png[start:end]
+        start = end
+
+
+def bare_png(encoded: str) -> str:
+    """A base64 PNG without its text and times."""
+    # The chunks that make the picture begin with an upper-case letter; transparency is the exception.
+    kept = [chunk for kind, chunk in png_chunks(b64decode(encoded)) if kind[:1].isupper() or kind == b"tRNS"]
+    return b64encode(PNG_SIGNATURE + b"".join(kept)).decode()
+
+
+def sanitize(text: str) -> str:
+    """The text as nbval compares it."""
+    for regex, replacement in get_sanitize_patterns(environment.SANITIZER.read_text()):
+        text = re.sub(regex, replacement, text)
+    return text
+
+
+def compared(output: NotebookNode) -> NotebookNode:
+    """An output with what the tests mask, masked."""
+    masked = nbformat.from_dict(output)
+    if "text" in masked:
+        masked.text = sanitize(masked.text)
+    for mime, value in masked.get("data", {}).items():
+        if isinstance(value, str) and mime.startswith("text/"):
+            masked.data[mime] = sanitize(value)
+    return masked
+
+
+def number_cells(notebook: NotebookNode) -> None:
+    """Gives each cell without an authored id its position as id."""
+    for position, cell in enumerate(notebook.cells, start=1):
+        if RANDOM_ID.fullmatch(cell.id) or POSITION_ID.fullmatch(cell.id):
+            cell.id = position_id(position)
+
+
+def normalise(notebook: NotebookNode) -> None:
+    """Takes out of an executed notebook whatever the next run would not repeat."""
+    notebook.metadata = nbformat.from_dict(METADATA)
+    for cell in notebook.cells:
+        cell.metadata = {key: value for key, value in cell.metadata.items() if key in CELL_METADATA}
+        for output in cell.get("outputs", []):
+            data = output.get("data", {})
+            data.pop(WIDGET, None)  # its model lives in the kernel that has just ended
+            if "image/png" in data:
+                data["image/png"] = bare_png(data["image/png"])
+            if output.output_type == "error":  # the traceback names paths of this machine
+                output.traceback = [f"{output.ename}: {output.evalue}"]
+
+
+def keep_equal_outputs(notebook: NotebookNode, stored: NotebookNode) -> None:
+    """Gives a cell its stored outputs back where the tests could not tell them from the new ones."""
+    code = [[cell for cell in version.cells if cell.cell_type == "code"] for version in (notebook, stored)]
+    for new, old in zip(*code, strict=True):
+        if [compared(output) for output in new.outputs] == [compared(output) for output in old.outputs]:
+            new.outputs = old.outputs
+
+
+def execute(path: Path) -> NotebookNode:
+    """The notebook, run from top to bottom in a fresh kernel that stands in its folder."""
+    notebook = Lesson.read(path).notebook
+    number_cells(notebook)  # first, so that messages name the cells as they will be
+    client = NotebookClient(
+        notebook,
+        timeout=environment.CELL_TIMEOUT_S,
+        kernel_name="python3",
+        resources={"metadata": {"path": str(path.parent)}},
+        record_timing=False,
+        store_widget_state=False,
+        coalesce_streams=True,
+    )
+    last = []
+    client.on_cell_execute = lambda cell, cell_index: last.append(cell.id)
+    try:
+        client.execute(stderr=subprocess.DEVNULL)  # the notebook holds what its cells print to stderr
+    except (CellControlSignal, DeadKernelError) as error:
+        reason = f"{error.ename}: {error.evalue}" if hasattr(error, "ename") else str(error).splitlines()[0]
+        raise Refused(f"{path.name}, {last[-1]}: {reason}") from None
+    return notebook
+
+
+def refresh(path: Path) -> bool:
+    """Runs one notebook and stores its outputs.
+
+    Returns:
+        Whether the file changed.
+
+    Raises:
+        Refused: a cell failed, or shows what must not be committed. The file is as it was.
+    """
+    stored = path.read_text(encoding="utf-8")
+    notebook = execute(path)
+    breaches = list(widgets_fall_back(Lesson(path, notebook)))  # asked now: the widgets are taken out next
+    normalise(notebook)
+    keep_equal_outputs(notebook, nbformat.reads(stored, as_version=4))
+    breaches += [breach for rule in OUTPUT_RULES for breach in rule(Lesson(path, notebook))]
+    if breaches:
+        raise Refused("\n".join(breaches))
+
+    try:
+        nbformat.validate(notebook)
+    except nbformat.ValidationError as error:
+        raise Refused(f"{path.name}: {error.message}") from None
+    text = nbformat.writes(notebook) + "\n"
+    if text == stored:
+        return False
+    if path.read_text(encoding="utf-8") != stored:
+        raise Refused(f"{path.name}: was edited while it ran; run it again")
+    part = path.with_suffix(".part")
+    part.write_text(text, encoding="utf-8", newline="\n")
+    part.replace(path)
+    return True
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description="Run notebooks anew and store their outputs.")
+    parser.add_argument("names", nargs="*", default=[""], help="how a lesson's name begins; all without one")
+    names = parser.parse_args().names
+    notebooks = sorted(p for p in environment.NOTEBOOKS.glob("*.ipynb") if p.name.startswith(tuple(names)))
+    if not notebooks:
+        parser.error(f"no notebook's name begins with {' or '.join(names)}")
+    environment.enter()
+    failed = False
+    for path in notebooks:
+        try:
+            print(f"{path.name}: {'stored' if refresh(path) else 'unchanged'}", flush=True)
+        except Refused as refusal:
+            failed = True
+            print(f"{path.name} is left as it was:\n{refusal}", file=sys.stderr, flush=True)
+    return int(failed)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
