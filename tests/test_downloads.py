@@ -1,0 +1,671 @@
+"""Downloads against a real server on this machine: cut, wrong, hostile, killed, and two at once."""
+
+import gzip
+import hashlib
+import os
+import re
+import shutil
+import signal
+import socket
+import stat
+import subprocess
+import sys
+import time
+import zipfile
+from collections import Counter
+from functools import partial
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Event, Thread
+
+import pytest
+
+from helpers import downloads
+from helpers.downloads import (
+    CHUNK,
+    MANIFEST,
+    OVERLAP,
+    ROOT,
+    DownloadError,
+    WrongBytes,
+    extract_zip,
+    fetch,
+    fetch_photos,
+)
+
+BODY = bytes(hashlib.shake_256(b"a file of the tutorial").digest(300_001))
+SHA256 = hashlib.sha256(BODY).hexdigest()
+FETCH = """
+import pathlib, sys
+from helpers.downloads import fetch
+print("here", flush=True)
+fetch(sys.argv[1], pathlib.Path(sys.argv[2]), sys.argv[3])
+"""
+
+
+class Server(ThreadingHTTPServer):
+    """Sends `files`; `cut` ends an answer before that byte of the file, `pause` and `go` hold pieces back."""
+
+    def __init__(self):
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.files = {"/file.bin": BODY}
+        self.ranges = True
+        self.cut: int | None = None
+        self.pause = 0.0
+        self.go = Event()
+        self.go.set()
+        self.starts: list[int] = []  # the byte at which each answer began
+
+    def url(self, name: str = "file.bin") -> str:
+        return f"http://127.0.0.1:{self.server_port}/{name}"
+
+    def handle_error(self, request, client_address):
+        """Clients that are killed are part of the tests."""
+
+
+class Handler(BaseHTTPRequestHandler):
+    server: Server
+
+    def do_GET(self):
+        body = self.server.files.get(self.path)
+        if body is None:
+            return self.send_error(404)
+        packed = "gzip" in self.headers.get("Accept-Encoding", "")  # then ranges count the packed bytes
+        body = gzip.compress(body) if packed else body
+        asked = re.fullmatch(r"bytes=(\d+)-", self.headers.get("Range", ""))
+        start = int(asked[1]) if asked and self.server.ranges else 0
+        if start >= len(body) > 0:
+            return self.send_error(416)
+        self.server.starts.append(start)
+        self.send_response(206 if start else 200)
+        self.send_header("Content-Length", str(len(body) - start))
+        if packed:
+            self.send_header("Content-Encoding", "gzip")
+        self.end_headers()
+        end = len(body) if self.server.cut is None else self.server.cut
+        for at in range(start, end, CHUNK):
+            self.wfile.write(body[at : min(at + CHUNK, end)])
+            time.sleep(self.server.pause)
+            self.server.go.wait()
+
+    def log_message(self, *args):
+        """Quiet."""
+
+
+@pytest.fixture
+def server():
+    with Server() as server:
+        Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
+        yield server
+        server.shutdown()
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "downloads" / "file.bin"
+
+
+def part_of(path: Path) -> Path:
+    return path.with_name(path.name + ".part")
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def assert_alone(path: Path) -> None:
+    """The right file, and neither part nor lock beside it."""
+    assert path.read_bytes() == BODY
+    assert names(path.parent) == [path.name]
+
+
+def line(error: pytest.ExceptionInfo) -> str:
+    """The message, which has to be one line."""
+    assert isinstance(error.value, RuntimeError)
+    assert "\n" not in str(error.value)
+    return str(error.value)
+
+
+# fetch
+
+
+def test_a_file_comes_whole_with_a_progress_bar_and_only_once(server, path, capsys):
+    assert fetch(server.url(), path, SHA256) == path
+    assert_alone(path)
+    assert re.search(r"file\.bin: 100%.*300k/300k", capsys.readouterr().err)
+    fetch(server.url(), path, SHA256)
+    assert server.starts == [0]
+    assert capsys.readouterr().out == f"{path} is there already.\n"
+
+
+def test_the_beginning_of_a_sum_is_enough(server, path):
+    fetch(server.url(), path, SHA256[:8])
+    with pytest.raises(WrongBytes):
+        fetch(server.url(), path.with_name("other.bin"), "0" * 8)
+
+
+@pytest.mark.parametrize("cut", [0, 1, OVERLAP, CHUNK, 2 * CHUNK + 1, len(BODY) - 1])
+def test_a_cut_download_continues(server, path, cut):
+    server.cut = cut
+    with pytest.raises(DownloadError, match="run it again to continue") as error:
+        fetch(server.url(), path, SHA256)
+    assert "more expected" in line(error)
+    assert not path.exists()
+    part = part_of(path).read_bytes()
+    assert BODY.startswith(part)
+    server.cut = None
+    fetch(server.url(), path, SHA256)
+    assert_alone(path)
+    assert server.starts == [0, max(len(part) - OVERLAP, 0)]
+    assert len(part) > cut - CHUNK
+
+
+def test_a_cut_within_the_overlap_loses_nothing(server, path):
+    path.parent.mkdir()
+    part_of(path).write_bytes(BODY[:-1])
+    server.cut = len(BODY) - OVERLAP + 10
+    with pytest.raises(DownloadError):
+        fetch(server.url(), path, SHA256)
+    assert part_of(path).read_bytes() == BODY[:-1]
+
+
+def test_a_server_without_ranges_sends_everything_again(server, path):
+    server.ranges = False
+    path.parent.mkdir()
+    part_of(path).write_bytes(BODY[: 2 * CHUNK])
+    fetch(server.url(), path, SHA256)
+    assert_alone(path)
+    assert server.starts == [0]
+
+
+def test_a_part_that_is_complete_needs_only_its_rename(server, path):
+    path.parent.mkdir()
+    part_of(path).write_bytes(BODY)
+    fetch(server.url(), path, SHA256)
+    assert_alone(path)
+    assert server.starts == [len(BODY) - OVERLAP]
+
+
+@pytest.mark.parametrize(
+    "garbage",
+    [b"?", b"?" * 2 * CHUNK, b"?" * 2 * len(BODY), BODY[:CHUNK] + bytes(CHUNK), BODY + b"?" * 10],
+    ids=["short", "long", "longer than the file", "zeros at its end", "a tail too much"],
+)
+@pytest.mark.parametrize("sha256", [SHA256, None], ids=["with sum", "without sum"])
+def test_a_part_of_something_else_is_no_beginning(server, path, garbage, sha256):
+    path.parent.mkdir()
+    part_of(path).write_bytes(garbage)
+    fetch(server.url(), path, sha256)
+    assert_alone(path)
+
+
+def test_a_part_damaged_in_its_middle_is_found_by_its_sum(server, path):
+    path.parent.mkdir()
+    part_of(path).write_bytes(b"?" + BODY[1 : 2 * CHUNK])
+    with pytest.raises(WrongBytes):
+        fetch(server.url(), path, SHA256)
+    assert names(path.parent) == []
+    fetch(server.url(), path, SHA256)
+    assert_alone(path)
+
+
+def test_wrong_bytes_are_removed_and_named(server, path):
+    server.files["/file.bin"] = wrong = b"<html>Please log in</html>"
+    with pytest.raises(WrongBytes) as error:
+        fetch(server.url(), path, SHA256)
+    for word in ("file.bin", SHA256, hashlib.sha256(wrong).hexdigest(), "Run it again"):
+        assert word in line(error)
+    assert names(path.parent) == []
+
+
+def test_a_wrong_file_is_replaced_only_by_the_right_one(server, path):
+    path.parent.mkdir()
+    path.write_bytes(b"wrong")
+    with pytest.raises(DownloadError):
+        fetch(server.url("missing"), path, SHA256)
+    assert path.read_bytes() == b"wrong"
+    fetch(server.url(), path, SHA256)
+    assert_alone(path)
+
+
+def test_404_leaves_nothing(server, path):
+    with pytest.raises(DownloadError, match="404") as error:
+        fetch(server.url("missing"), path)
+    assert server.url("missing") in line(error)
+    assert str(path) in line(error)
+    assert names(path.parent) == []
+
+
+def test_an_unreachable_host_is_one_line_even_while_another_error_is_handled(path):
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{closed.getsockname()[1]}/file.bin"
+        try:
+            raise ValueError("something else")
+        except ValueError:
+            with pytest.raises(DownloadError, match=f"Cannot download {url}: .*refused") as error:
+                fetch(url, path)
+    assert len(line(error)) < 300
+    assert error.value.__suppress_context__
+
+
+def test_a_silent_server_is_left(server, path, monkeypatch):
+    monkeypatch.setattr(downloads, "TIMEOUT", 0.2)
+    server.pause = 1
+    with pytest.raises(DownloadError, match="timed out") as error:
+        fetch(server.url(), path)
+    assert line(error)
+    assert not path.exists()
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full, a disk that is always full")
+def test_a_full_disk_is_one_line(server, path):
+    path.parent.mkdir()
+    part_of(path).symlink_to("/dev/full")
+    with pytest.raises(DownloadError, match=r"No space left.*free some disk space") as error:
+        fetch(server.url(), path)
+    assert line(error)
+    assert names(path.parent) == ["file.bin.part"]
+
+
+def test_a_folder_that_cannot_be_made_is_one_line(server, tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(DownloadError, match=str(tmp_path)) as error:
+        fetch(server.url(), tmp_path / "file" / "file.bin")
+    assert line(error)
+
+
+def start(code: str, *arguments: object) -> subprocess.Popen:
+    """A process of its own that runs `code`."""
+    command = [sys.executable, "-c", code, *map(str, arguments)]
+    return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+
+
+def test_two_processes_bring_one_file_once(server, path):
+    server.go.clear()
+    both = [start(FETCH, server.url(), path, SHA256) for _ in range(2)]
+    for process in both:
+        assert process.stdout.readline() == b"here\n"
+    time.sleep(0.3)  # one waits for the server now, the other for the one
+    server.go.set()
+    assert [process.wait(60) for process in both] == [0, 0]
+    assert_alone(path)
+    assert server.starts == [0]
+
+
+def test_whoever_waits_for_a_removed_lock_still_waits_for_its_holder(tmp_path):
+    code = """if True:
+        import pathlib, sys, time
+        from helpers.downloads import _alone
+        counter = pathlib.Path(sys.argv[1])
+        unlink = pathlib.Path.unlink
+        def slow_unlink(path):  # so that the others come in between, if they can
+            time.sleep(0.1)
+            unlink(path)
+        pathlib.Path.unlink = slow_unlink
+        for _ in range(4):
+            with _alone(counter):
+                count = int(counter.read_text())
+                time.sleep(0.1)
+                counter.write_text(str(count + 1))
+    """
+    counter = tmp_path / "counter"
+    counter.write_text("0")
+    processes = [start(code, counter) for _ in range(3)]
+    assert [process.wait(60) for process in processes] == [0, 0, 0]
+    assert counter.read_text() == "12"
+    assert names(tmp_path) == ["counter"]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no kill -9")
+def test_a_killed_download_continues(server, path):
+    server.pause = 0.1
+    for size in (CHUNK, 3 * CHUNK):
+        process = start(FETCH, server.url(), path, SHA256)
+        while not part_of(path).exists() or part_of(path).stat().st_size < size:
+            assert process.poll() is None
+            time.sleep(0.005)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        assert not path.exists()
+        assert BODY.startswith(part_of(path).read_bytes())
+    fetch(server.url(), path, SHA256)
+    assert_alone(path)
+    assert server.starts[0] < server.starts[1] < server.starts[2]
+
+
+# extract_zip
+
+PICTURES = {
+    f"hymenoptera_data/{split}/{name}/a picture {i}.jpg": f"{split} {name} {i}".encode() * 50
+    for split in ("train", "val")
+    for name in ("ants", "bees")
+    for i in range(2)
+}
+
+
+def make_zip(path: Path, members: dict[str, bytes]) -> Path:
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as file:
+        for name, content in members.items():
+            member = zipfile.ZipInfo()
+            member.filename = name  # past the constructor, which would tidy it up
+            file.writestr(member, content, zipfile.ZIP_DEFLATED)
+    return path
+
+
+def content(folder: Path) -> dict[str, bytes]:
+    files = (path for path in folder.rglob("*") if path.is_file())
+    return {path.relative_to(folder.parent).as_posix(): path.read_bytes() for path in files}
+
+
+@pytest.fixture
+def archive(tmp_path):
+    return make_zip(tmp_path / "pictures.zip", PICTURES)
+
+
+@pytest.fixture
+def manifest(tmp_path):
+    lines = [f"{hashlib.sha256(content).hexdigest()}  {name}\n" for name, content in PICTURES.items()]
+    path = tmp_path / "pictures.sha256"
+    path.write_text("".join(lines))
+    return path
+
+
+@pytest.fixture
+def folder(tmp_path):
+    return tmp_path / "in" / "a" / "hymenoptera_data"
+
+
+def test_an_archive_is_extracted_without_the_litter_of_desktops(tmp_path, folder):
+    litter = {"__MACOSX/hymenoptera_data/._x": b"", "hymenoptera_data/train/.DS_Store": b"", "Thumbs.db": b""}
+    assert extract_zip(make_zip(tmp_path / "x.zip", PICTURES | litter), folder) == folder
+    assert content(folder) == PICTURES
+    assert names(folder.parent) == ["hymenoptera_data"]
+
+
+def test_a_folder_that_is_there_stays_as_it_is(archive, folder):
+    folder.mkdir(parents=True)
+    (folder / "mine").touch()
+    assert extract_zip(archive, folder) == folder
+    assert names(folder) == ["mine"]
+    assert names(folder.parent) == ["hymenoptera_data"]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "../evil",
+        "hymenoptera_data/../../evil",
+        "hymenoptera_data/../evil",
+        "/evil",
+        "/hymenoptera_data/evil",
+        "..\\evil",
+        "hymenoptera_data\\..\\..\\evil",
+        "C:\\evil",
+        "C:evil",
+        "\\\\host\\share\\evil",
+        "another_folder/evil",
+        "evil",
+        "__MACOSX/../../evil",
+    ],
+)
+def test_members_that_lead_out_are_refused(tmp_path, folder, name):
+    archive = make_zip(tmp_path / "x.zip", PICTURES | {name: b"evil"})
+    with pytest.raises(WrongBytes) as error:
+        extract_zip(archive, folder)
+    assert repr(name) in line(error)
+    assert str(archive) in line(error)
+    assert names(folder.parent) == []
+    assert names(tmp_path) == ["in", "x.zip"]
+
+
+def test_links_are_refused(tmp_path, folder):
+    archive = make_zip(tmp_path / "x.zip", PICTURES)
+    with zipfile.ZipFile(archive, "a") as file:
+        link = zipfile.ZipInfo("hymenoptera_data/link")
+        link.external_attr = (stat.S_IFLNK | 0o777) << 16
+        file.writestr(link, "/etc/passwd")
+    with pytest.raises(WrongBytes, match="'hymenoptera_data/link' is a link") as error:
+        extract_zip(archive, folder)
+    assert line(error)
+    assert names(folder.parent) == []
+
+
+def test_damage_at_any_byte_is_found(archive, folder, manifest):
+    whole = archive.read_bytes()
+    damaged = [whole[:at] for at in range(0, len(whole), 61)]
+    damaged += [whole[:at] + bytes([whole[at] ^ 0xFF]) + whole[at + 1 :] for at in range(0, len(whole), 13)]
+    refused = 0
+    for bytes_of_it in damaged:
+        archive.write_bytes(bytes_of_it)
+        try:
+            extract_zip(archive, folder, manifest)
+        except DownloadError:
+            assert not folder.exists()
+            refused += 1
+        else:  # a byte that does not matter, as in a date
+            assert content(folder) == PICTURES
+            shutil.rmtree(folder)
+    assert refused > len(damaged) / 2
+    assert names(folder.parent) == []
+
+
+def test_a_disk_that_fills_up_leaves_no_folder(archive, folder, monkeypatch):
+    written = []
+
+    def copy(source, target, *args):
+        if len(written) == 3:
+            raise OSError(28, "No space left on device")
+        written.append(target.name)
+        target.write(source.read())
+
+    monkeypatch.setattr(zipfile.shutil, "copyfileobj", copy)
+    with pytest.raises(DownloadError, match=r"No space left.*free some disk space") as error:
+        extract_zip(archive, folder)
+    assert line(error)
+    assert len(written) == 3
+    assert names(folder.parent) == []
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no kill -9")
+def test_a_killed_extraction_leaves_no_folder(archive, folder, manifest):
+    code = """if True:
+        import os, pathlib, shutil, signal, sys
+        from helpers.downloads import extract_zip
+        archive, folder = map(pathlib.Path, sys.argv[1:])
+        def copy(source, target, *args):
+            target.write(source.read(3))
+            target.flush()
+            os.kill(os.getpid(), signal.SIGKILL)
+        shutil.copyfileobj = copy
+        extract_zip(archive, folder)
+    """
+    assert start(code, archive, folder).wait(60) == -signal.SIGKILL
+    assert not folder.exists()
+    (folder.parent / "hymenoptera_data.part" / "hymenoptera_data" / "stale").touch()
+    extract_zip(archive, folder, manifest)
+    assert content(folder) == PICTURES
+    assert names(folder.parent) == ["hymenoptera_data"]
+
+
+# fetch_photos and fetch_weights
+
+
+@pytest.fixture
+def bring(server, archive, manifest, tmp_path):
+    """`fetch_photos` with eight small pictures from the server, into the folder `downloads`."""
+    server.files["/hymenoptera_data.zip"] = archive.read_bytes()
+    return partial(
+        fetch_photos, tmp_path / "downloads", server.url("hymenoptera_data.zip"), manifest=manifest
+    )
+
+
+def test_photos_come_once(bring, server, tmp_path, capsys):
+    photos = bring()
+    assert photos == tmp_path / "downloads" / "hymenoptera_data"
+    assert content(photos) == PICTURES
+    assert names(photos.parent) == ["hymenoptera_data", "hymenoptera_data.zip"]
+    assert capsys.readouterr().out == f"{photos} is ready, every file verified.\n"
+    bring()
+    assert capsys.readouterr().out == f"{photos} is there already, every file verified.\n"
+    assert server.starts == [0]
+
+
+NAME = "hymenoptera_data/val/bees/a picture 1.jpg"
+
+
+@pytest.mark.parametrize(
+    ("members", "problem"),
+    [
+        (
+            PICTURES | {NAME: b"wrong"},
+            f"{NAME} has the SHA-256 {hashlib.sha256(b'wrong').hexdigest()}, expected",
+        ),
+        ({name: data for name, data in PICTURES.items() if name != NAME}, f"{NAME} is missing"),
+        (PICTURES | {f"{NAME}.exe": b""}, f"{NAME}.exe does not belong there"),
+    ],
+    ids=["corrupted", "missing", "extra"],
+)
+def test_a_picture_that_is_not_as_listed_is_named(bring, server, tmp_path, members, problem):
+    good = server.files["/hymenoptera_data.zip"]
+    server.files["/hymenoptera_data.zip"] = make_zip(tmp_path / "x.zip", members).read_bytes()
+    with pytest.raises(WrongBytes) as error:
+        bring()
+    assert problem in line(error)
+    assert names(tmp_path / "downloads") == []
+    server.files["/hymenoptera_data.zip"] = good
+    assert content(bring()) == PICTURES
+
+
+def test_pictures_that_changed_on_the_disk_are_named(bring):
+    photos = bring()
+    (photos / ".DS_Store").touch()
+    bring()
+    (photos.parent / NAME).write_bytes(b"edited")
+    with pytest.raises(WrongBytes, match=f"{NAME} has the SHA-256") as error:
+        bring()
+    assert line(error).endswith("remove it and run this again.")
+    assert (photos.parent / NAME).read_bytes() == b"edited"
+
+
+def test_a_login_page_in_place_of_the_archive_is_removed(bring, server, tmp_path):
+    server.files["/hymenoptera_data.zip"] = b"<html>Please log in</html>"
+    with pytest.raises(WrongBytes, match="not the expected archive: it is damaged"):
+        bring()
+    assert names(tmp_path / "downloads") == []
+
+
+def test_an_archive_from_the_disk_needs_no_network_and_is_never_removed(bring, server, archive, tmp_path):
+    wrong = make_zip(tmp_path / "x.zip", {NAME: b"wrong"})
+    with pytest.raises(WrongBytes, match=re.escape(str(wrong))):
+        bring(archive=wrong)
+    assert wrong.exists()
+    assert content(bring(archive=archive)) == PICTURES
+    assert server.starts == []
+
+
+def test_an_archive_laid_among_the_downloads_is_used_and_never_removed(bring, server, archive, tmp_path):
+    placed = tmp_path / "downloads" / "hymenoptera_data.zip"
+    placed.parent.mkdir()
+    placed.write_bytes(b"wrong")
+    with pytest.raises(WrongBytes):
+        bring()
+    assert placed.read_bytes() == b"wrong"
+    shutil.copy(archive, placed)
+    assert content(bring()) == PICTURES
+    assert server.starts == []
+
+
+def test_the_manifest_lists_the_whole_archive():
+    lines = MANIFEST.read_text(encoding="ascii").splitlines()
+    assert len(lines) == len(set(lines)) == 398
+    pattern = r"[0-9a-f]{64}  hymenoptera_data/(train|val)/(ants|bees)/[^/]+\.(jpg|jpeg|gif)"
+    found = [re.fullmatch(pattern, line).groups() for line in lines]
+    assert Counter((split, name) for split, name, suffix in found if suffix != "gif") == {
+        ("train", "ants"): 123,
+        ("train", "bees"): 121,
+        ("val", "ants"): 70,
+        ("val", "bees"): 83,
+    }
+    assert [line[66:] for line in lines if line.endswith("gif")] == [
+        "hymenoptera_data/train/ants/imageNotFound.gif"
+    ]
+
+
+def test_the_real_archive_is_as_listed(tmp_path):
+    beside = ROOT.parent / "shared" / "data" / "hymenoptera_data.zip"
+    archive = Path(os.environ.get("HYMENOPTERA_ZIP", beside))
+    if not archive.exists():
+        pytest.skip("no real archive on this machine: set HYMENOPTERA_ZIP to its path")
+    photos = fetch_photos(tmp_path, archive=archive)
+    assert names(photos) == ["train", "val"]
+    assert sum(path.is_file() for path in photos.rglob("*")) == 398
+
+
+def test_weights_go_where_torchvision_looks_for_them(tmp_path, monkeypatch):
+    import torch
+    from torchvision.models import ResNet18_Weights
+
+    def save(url: str, path: Path, sha256: str) -> Path:
+        assert (url, sha256) == (ResNet18_Weights.IMAGENET1K_V1.url, "f37072fd")
+        path.parent.mkdir(parents=True)
+        torch.save({"weight": torch.ones(1)}, path)
+        return path
+
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    monkeypatch.setattr(downloads, "fetch", save)
+    downloads.fetch_weights()
+    assert ResNet18_Weights.IMAGENET1K_V1.get_state_dict() == {"weight": torch.ones(1)}
+
+
+# the command
+
+
+@pytest.fixture
+def command(tmp_path, manifest):
+    """`python -m helpers.downloads` in a copy of the repository whose manifest lists the small pictures."""
+    root = tmp_path / "repository"
+    (root / "helpers").mkdir(parents=True)
+    (root / "data").mkdir()
+    for name in ("__init__.py", "errors.py", "downloads.py"):
+        shutil.copy(ROOT / "helpers" / name, root / "helpers")
+    shutil.copy(manifest, root / "data" / "hymenoptera.sha256")
+
+    def run(*arguments: object) -> subprocess.CompletedProcess:
+        command = [sys.executable, "-m", "helpers.downloads", *map(str, arguments)]
+        return subprocess.run(command, cwd=root, capture_output=True, text=True, timeout=60)
+
+    return run
+
+
+def test_the_command_takes_an_archive_from_the_disk(command, archive, tmp_path):
+    done = command("--archive", archive)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert content(tmp_path / "repository" / "data" / "downloads" / "hymenoptera_data") == PICTURES
+    assert "is there already, every file verified" in command("--archive", archive).stdout
+
+
+def test_the_command_fails_in_one_line(command, tmp_path):
+    done = command("--archive", tmp_path / "missing.zip")
+    assert done.returncode == 1
+    assert re.fullmatch(r"Cannot extract .*missing\.zip: .*No such file.*\n", done.stderr)
+    assert done.stdout == ""
+
+
+def test_the_command_brings_both(monkeypatch):
+    brought = []
+    monkeypatch.setattr(sys, "argv", ["downloads"])
+    monkeypatch.setattr(downloads, "fetch_photos", lambda archive: brought.append(archive))
+    monkeypatch.setattr(downloads, "fetch_weights", lambda: brought.append("weights"))
+    downloads.main()
+    assert brought == [None, "weights"]
+
+
+def test_the_command_can_be_interrupted(monkeypatch):
+    def interrupt(archive):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(sys, "argv", ["downloads"])
+    monkeypatch.setattr(downloads, "fetch_photos", interrupt)
+    with pytest.raises(SystemExit, match="run it again to continue"):
+        downloads.main()
