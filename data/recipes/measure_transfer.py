@@ -4,7 +4,8 @@
     python data/recipes/measure_transfer.py --images FOLDER  # the photographs, on val: they have no test split
 
 Each result is appended to `data/weights/results.json` as soon as it is there, so a run that was
-stopped goes on where it ended. Delete an entry to measure it again.
+stopped goes on where it ended. Delete an entry to measure it again. It multiplies in bfloat16 where
+the processor does that natively.
 """
 
 import argparse
@@ -27,6 +28,7 @@ from helpers.models import EMBEDDED, load_model, replace_head
 from helpers.tracks import IMAGES
 from helpers.training import train_model
 from helpers.transforms import eval_transform, train_transform
+from pretrain_resnet18 import precision
 
 RESULTS = EMBEDDED.parent / "results.json"
 CARD = EMBEDDED.parent / "README.md"
@@ -60,7 +62,7 @@ def colour_baseline(datasets, measured: str, size: int, seed: int):
 def frozen(weights: str | None, datasets, measured: str, size: int, seed: int):
     """A linear probe on the features of a frozen network."""
     torch.manual_seed(seed)
-    model = load_model(weights)
+    model = load_model(weights).to(memory_format=torch.channels_last)
     datasets["train"].transform = eval_transform(size)  # no chance: each picture is seen once
     loaders = make_dataloaders(datasets)
     probe = linear_probe(*extract_features(model, loaders["train"]))
@@ -71,7 +73,7 @@ def frozen(weights: str | None, datasets, measured: str, size: int, seed: int):
 def from_scratch(datasets, measured: str, size: int, seed: int):
     """The textbook's recipe, 25 epochs, from random weights."""
     torch.manual_seed(seed)
-    model = replace_head(load_model(None), len(datasets["train"].classes))
+    model = replace_head(load_model(None), len(datasets["train"].classes)).to(memory_format=torch.channels_last)
     datasets["train"].transform = train_transform(size)
     loaders = make_dataloaders(datasets, seed=seed)
     optimizer = torch.optim.SGD(model.parameters(), lr=0.001, momentum=0.9)
@@ -84,7 +86,7 @@ def from_scratch(datasets, measured: str, size: int, seed: int):
 def fine_tuned(datasets, measured: str, size: int, seed: int):
     """All layers from the embedded weights: AdamW with one cycle, 10 epochs, the new head ten times faster."""
     torch.manual_seed(seed)
-    model = replace_head(load_model("embedded"), len(datasets["train"].classes))
+    model = replace_head(load_model("embedded"), len(datasets["train"].classes)).to(memory_format=torch.channels_last)
     datasets["train"].transform = train_transform(size)
     loaders = make_dataloaders(datasets, seed=seed)
     rates = [2e-4, 2e-3]
@@ -137,7 +139,8 @@ def main() -> None:
         runs = results.setdefault(images, {}).setdefault(title, {})
         for seed in seeds:
             if str(seed) not in runs:
-                result = method(datasets, measured, size, seed)
+                with precision(torch.device("cpu")):
+                    result = method(datasets, measured, size, seed)
                 runs[str(seed)] = [result.right, result.total]
                 print(f"{images}, {title}, seed {seed}: {result}", flush=True)
                 write(RESULTS, json.dumps(results, indent=1) + "\n")

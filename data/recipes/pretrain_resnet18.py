@@ -17,6 +17,7 @@ into page faults.
 """
 
 import argparse
+import hashlib
 import io
 import json
 import math
@@ -112,11 +113,13 @@ def learning_rate(progress: float) -> float:
 def precision(device: torch.device) -> torch.autocast:
     """bfloat16 where the hardware multiplies it natively, float32 elsewhere."""
     native = device.type == "cuda" or torch.cpu.get_capabilities().get("avx512_bf16", False)
-    return torch.autocast(device.type, torch.bfloat16, enabled=native)
+    # Without the cache, one context may span many steps: it would go on using the weights of the first.
+    return torch.autocast(device.type, torch.bfloat16, enabled=native, cache_enabled=False)
 
 
 @torch.inference_mode()
 def top1(model: nn.Module, images: torch.Tensor, labels: torch.Tensor) -> float:
+    """The share of `images`, uint8 (n, 3, 64, 64), whose label gets the highest score."""
     model.eval()
     right = 0
     with precision(images.device):
@@ -125,7 +128,13 @@ def top1(model: nn.Module, images: torch.Tensor, labels: torch.Tensor) -> float:
     return right / len(labels)
 
 
+def random(seed: int, number: int) -> torch.Generator:
+    """The random numbers of one epoch or step, the same whenever it is run."""
+    return torch.Generator().manual_seed(seed * 1_000_003 + number)
+
+
 def save(state: dict, path: Path) -> None:
+    """Write a checkpoint whole or not at all."""
     part = path.with_suffix(".part")
     torch.save(state, part)
     os.replace(part, path)
@@ -163,31 +172,33 @@ def main() -> None:
         first = state["step"]
 
     progress_bar = tqdm(total=len(sides) * steps, initial=first, desc="pretrain", mininterval=20)
-    for epoch in range(first // steps, len(sides)):
-        order = train[torch.randperm(len(train), generator=torch.Generator().manual_seed(args.seed * 1000 + epoch))]
-        for step in range(max(first, epoch * steps), (epoch + 1) * steps):
-            at = (step - epoch * steps) * BATCH_SIZE
-            batch = order[at : at + BATCH_SIZE].to(device)
-            generator = torch.Generator().manual_seed(args.seed * 1_000_003 + step)
-            x = random_crops(normalise(images[batch]), sides[epoch], generator)
-            for group in optimizer.param_groups:
-                group["lr"] = learning_rate(step / (len(sides) * steps))
-            model.train()
-            with precision(device):
-                loss = F.cross_entropy(model(x.contiguous(memory_format=torch.channels_last)), labels[batch])
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
-            progress_bar.update()
-            if (step + 1) % CHECKPOINT_EVERY == 0:
-                save({"model": model.state_dict(), "optimizer": optimizer.state_dict(), "step": step + 1}, args.checkpoint)
-                progress_bar.set_postfix(side=sides[epoch], loss=f"{loss.item():.2f}")
-        accuracy = top1(model, images[held_out], labels[held_out])
-        tqdm.write(f"epoch {epoch + 1}/{len(sides)} at {sides[epoch]} px: held-out top-1 {accuracy:.1%}")
-        if not math.isfinite(loss.item()):
-            raise SystemExit(f"The loss is {loss.item()} after epoch {epoch + 1}; lower PEAK_LR and start afresh.")
+    for step in range(first, len(sides) * steps):
+        epoch, at = divmod(step, steps)
+        if at == 0 or step == first:
+            order = train[torch.randperm(len(train), generator=random(args.seed, epoch))]
+        batch = order[at * BATCH_SIZE : (at + 1) * BATCH_SIZE].to(device)
+        x = random_crops(normalise(images[batch]), sides[epoch], random(args.seed, step))
+        for group in optimizer.param_groups:
+            group["lr"] = learning_rate(step / (len(sides) * steps))
+        model.train()
+        with precision(device):
+            loss = F.cross_entropy(model(x.contiguous(memory_format=torch.channels_last)), labels[batch])
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        progress_bar.update()
+        if (step + 1) % CHECKPOINT_EVERY == 0:
+            if not loss.isfinite():
+                raise SystemExit(f"The loss is {loss.item()} at step {step + 1}: lower PEAK_LR and start afresh.")
+            state = {"model": model.state_dict(), "optimizer": optimizer.state_dict(), "step": step + 1}
+            save(state, args.checkpoint)
+            progress_bar.set_postfix(side=sides[epoch], loss=f"{loss.item():.2f}")
+        if at == steps - 1:
+            accuracy = top1(model, images[held_out], labels[held_out])
+            tqdm.write(f"epoch {epoch + 1}/{len(sides)} at {sides[epoch]} px: held-out top-1 {accuracy:.1%}")
     progress_bar.close()
 
+    accuracy = top1(model, images[held_out], labels[held_out])
     weights = {k: v.half() if v.is_floating_point() else v for k, v in model.state_dict().items()}
     weights = {k: v.contiguous().cpu() for k, v in weights.items()}
     metadata = {
@@ -201,7 +212,10 @@ def main() -> None:
     args.out.parent.mkdir(parents=True, exist_ok=True)
     part = args.out.with_suffix(".part")
     safetensors.torch.save_file(weights, part, metadata)
+    digest = hashlib.sha256(part.read_bytes()).hexdigest()
     os.replace(part, args.out)
+    (args.out.parent / "SHA256SUMS").write_text(f"{digest}  {args.out.name}\n")
+    args.checkpoint.unlink(missing_ok=True)
     print(f"{args.out}: held-out top-1 {accuracy:.1%}")
 
 
