@@ -1,17 +1,22 @@
 """Backbones, their heads, and what of them is trained (lesson 03)."""
 
+import copy
 import hashlib
 from pathlib import Path
 
 import safetensors.torch
+import torch
 import torchvision
 from torch import nn
+from torch.nn.modules.module import register_module_parameter_registration_hook
+from torch.utils.flop_counter import FlopCounterMode
 
 from helpers.errors import LessonError
 from helpers.tracks import ROOT
 
 EMBEDDED = ROOT / "data" / "weights" / "resnet18_tiny_imagenet.safetensors"
 BATCH_NORM = nn.modules.batchnorm._BatchNorm
+CONTAINERS = {"features", "encoder", "layers", "blocks", "trunk_output", "classifier", "heads"}
 
 
 def load_model(weights: str | None = "embedded", architecture: str = "resnet18") -> nn.Module:
@@ -26,10 +31,12 @@ def load_model(weights: str | None = "embedded", architecture: str = "resnet18")
         LessonError: the embedded weights are damaged, or exist for ResNet18 only.
     """
     if weights != "embedded":
-        return torchvision.models.get_model(architecture, weights=weights)
+        return torchvision.models.get_model(architecture, weights=weights, **_options(architecture, weights))
     if architecture != "resnet18":
-        raise LessonError(f"The embedded weights are a ResNet18's; for {architecture} run `make photos`, "
-                          "then use weights='DEFAULT'.")
+        raise LessonError(
+            f"The embedded weights are a ResNet18's; for {architecture} there are torchvision's: "
+            "weights='DEFAULT' downloads them once."
+        )
     model = torchvision.models.resnet18(num_classes=199)
     model.load_state_dict(safetensors.torch.load_file(verified(EMBEDDED)))
     return model
@@ -39,8 +46,36 @@ def verified(path: Path) -> Path:
     """`path`, once its sha256 is the one in `SHA256SUMS` beside it."""
     sums = dict(reversed(line.split()) for line in (path.parent / "SHA256SUMS").read_text().splitlines())
     if not path.is_file() or hashlib.sha256(path.read_bytes()).hexdigest() != sums[path.name]:
-        raise LessonError(f"{path} is missing or damaged; `git checkout {path.relative_to(ROOT)}` restores it.")
+        raise LessonError(f"{path.name} is missing or damaged; `git checkout data/weights` restores it.")
     return path
+
+
+def _options(architecture: str, weights: str | None) -> dict:
+    """What random weights need so that the two oldest builders do not warn of a change to come."""
+    return {"init_weights": True} if weights is None and architecture in ("googlenet", "inception_v3") else {}
+
+
+def input_size(architecture: str, weights: str = "DEFAULT") -> int:
+    """The side of the square, in pixels, for which torchvision's weights of an architecture were made."""
+    return torchvision.models.get_model_weights(architecture)[weights].transforms().crop_size[0]
+
+
+def skeleton(architecture: str) -> nn.Module:
+    """A network of torchvision without its numbers: layers and shapes only, on PyTorch's `meta` device.
+
+    It takes neither time nor memory, even for a network of gigabytes. `with torch.device("meta")` does the
+    same for most architectures, but RegNets compute their widths with tensors, which then hold no values.
+    """
+    options = _options(architecture, None)
+    if architecture.startswith("vit_"):  # the only ones that are built for one size
+        options["image_size"] = input_size(architecture)
+    hook = register_module_parameter_registration_hook(
+        lambda layer, name, parameter: nn.Parameter(parameter.to("meta"), parameter.requires_grad)
+    )
+    try:
+        return torchvision.models.get_model(architecture, weights=None, **options).to("meta")
+    finally:
+        hook.remove()
 
 
 def find_head(model: nn.Module) -> str:
@@ -51,35 +86,69 @@ def find_head(model: nn.Module) -> str:
     return [name for name, layer in model.named_modules() if isinstance(layer, (nn.Linear, nn.Conv2d))][-1]
 
 
+def find_heads(model: nn.Module) -> list[str]:
+    """The names of all heads: the auxiliary ones of Inception and GoogLeNet, then the one of `find_head`."""
+    auxiliary = [(name, part) for name, part in model.named_children() if name.lower().startswith("aux")]
+    return [*(f"{name}.{find_head(part)}" for name, part in auxiliary), find_head(model)]
+
+
 def replace_head(model: nn.Module, num_classes: int) -> nn.Module:
     """Give `model` a new, random head for `num_classes` classes, in place; auxiliary heads as well.
 
     Works on every classification network of torchvision. Returns the model.
     """
-    auxiliary = [child for name, child in model.named_children() if name.lower().startswith("aux") and child]
-    for network in [*auxiliary, model]:
-        name = find_head(network)
-        old = network.get_submodule(name)
+    for name in find_heads(model):
+        old = model.get_submodule(name)
+        place = {"device": old.weight.device, "dtype": old.weight.dtype}
         if isinstance(old, nn.Linear):
-            new = nn.Linear(old.in_features, num_classes, bias=old.bias is not None)
+            new = nn.Linear(old.in_features, num_classes, bias=old.bias is not None, **place)
         else:  # SqueezeNet's head is a convolution
-            new = nn.Conv2d(old.in_channels, num_classes, old.kernel_size)
+            new = nn.Conv2d(old.in_channels, num_classes, old.kernel_size, **place)
         parent, _, attribute = name.rpartition(".")
-        setattr(network.get_submodule(parent), attribute, new)
+        setattr(model.get_submodule(parent), attribute, new)
     return model
+
+
+def stages(model: nn.Module) -> list[str]:
+    """The names of the parts that hold parameters, from the input to the head; auxiliary heads left out.
+
+    `conv1`, `bn1`, `layer1` to `layer4`, `fc` in a ResNet; containers such as VGG's `features` are opened.
+    """
+
+    def parts(network: nn.Module, prefix: str = "") -> list[str]:
+        names = []
+        for child, layer in network.named_children():
+            name = prefix + child
+            if child in CONTAINERS and list(layer.children()):
+                names += parts(layer, f"{name}.")
+            elif list(layer.parameters()) and not name.lower().startswith("aux"):
+                names.append(name)
+        return names
+
+    return parts(model)
 
 
 def freeze(model: nn.Module, trainable: tuple[str, ...] = ()) -> nn.Module:
-    """Freeze everything but the head and the named submodules, in place. Returns the model.
+    """Freeze everything but the heads and the named parts, in place. Returns the model.
 
     `trainable=("layer4",)` trains a ResNet's last stage and its head. The statistics of frozen
     BatchNorm layers are kept still by `train_mode`, which `train_model` calls.
+
+    Raises:
+        LessonError: a name in `trainable` is not one of a part with parameters.
     """
-    auxiliary = tuple(name for name, _ in model.named_children() if name.lower().startswith("aux"))
-    keep = (find_head(model), *auxiliary, *trainable)
+    names = [name for name, _ in model.named_parameters()]
+    for part in trainable:
+        if not any(_within(name, part) for name in names):
+            raise LessonError(f"There is no part {part!r} to train; there are {', '.join(stages(model))}.")
+    keep = (*find_heads(model), *trainable)
     for name, parameter in model.named_parameters():
-        parameter.requires_grad = any(name == part or name.startswith(part + ".") for part in keep)
+        parameter.requires_grad = any(_within(name, part) for part in keep)
     return model
+
+
+def _within(parameter: str, part: str) -> bool:
+    return parameter == part or parameter.startswith(f"{part}.")
 
 
 def train_mode(model: nn.Module) -> None:
@@ -97,3 +166,50 @@ def count_parameters(model: nn.Module) -> tuple[int, int]:
     """The number of all parameters, and of those that are trained."""
     sizes = [(p.numel(), p.requires_grad) for p in model.parameters()]
     return sum(n for n, _ in sizes), sum(n for n, trained in sizes if trained)
+
+
+def parameter_groups(
+    model: nn.Module, lr: float, backbone_lr: float | None = None, weight_decay: float = 0.0
+) -> list[dict]:
+    """What the optimizer should receive: the parameters that are trained, in at most four groups.
+
+    The heads come first, so that `optimizer.param_groups[0]["lr"]` is theirs. Biases and the parameters of
+    normalisation layers get no weight decay (He et al., Bag of Tricks, 2019).
+
+    Args:
+        model: after `replace_head` and `freeze`.
+        lr: learning rate of the heads.
+        backbone_lr: learning rate of the rest; None takes `lr`.
+        weight_decay: of the weights.
+
+    Returns:
+        Groups with the keys `name`, `params`, `lr` and `weight_decay`, for any optimizer of `torch.optim`.
+    """
+    groups = {
+        (part, decayed): {
+            "name": part if decayed else f"{part}, no decay",
+            "params": [],
+            "lr": rate,
+            "weight_decay": weight_decay if decayed else 0.0,
+        }
+        for part, rate in (("head", lr), ("backbone", lr if backbone_lr is None else backbone_lr))
+        for decayed in (True, False)
+    }
+    heads = find_heads(model)
+    for name, parameter in model.named_parameters():
+        if parameter.requires_grad:
+            part = "head" if any(_within(name, head) for head in heads) else "backbone"
+            groups[part, parameter.ndim > 1]["params"].append(parameter)  # biases and norms have one axis
+    return [group for group in groups.values() if group["params"]]
+
+
+def count_multiply_adds(model: nn.Module, size: int) -> int:
+    """The multiplications (each with its addition) that one RGB picture of `size` x `size` pixels costs.
+
+    Counted by PyTorch's `FlopCounterMode`, for which one is two operations, on a twin without numbers:
+    nothing is computed. Like torchvision's own figures, they are those of convolutions and matrix products.
+    """
+    twin = copy.deepcopy(model).to("meta").eval()
+    with torch.no_grad(), FlopCounterMode(display=False) as counter:
+        twin(torch.empty(1, 3, size, size, device="meta"))
+    return counter.get_total_flops() // 2

@@ -1,5 +1,7 @@
 """From a picture to what a network sees, and back (lesson 01)."""
 
+import math
+
 import torch
 from torchvision.transforms import v2
 
@@ -32,6 +34,32 @@ def eval_transform(size: int) -> v2.Compose:
             v2.CenterCrop(size),
             v2.ToDtype(torch.float32, scale=True),
             v2.Normalize(MEAN, STD),
+        ]
+    )
+
+
+def augmentation(
+    size: int, scale: float, ratio: float, jitter: float, rotation: float, blur: float, erasing: float
+) -> v2.Compose:
+    """What the augmentation explorer shows: a PIL image or uint8 tensor becomes uint8 (3, size, size).
+
+    Args:
+        size: the side of the result, in pixels.
+        scale: the smallest share of the picture's area that a crop may show, in 0..1; 1 for all of it.
+        ratio: the longest crop, as its longer side over its shorter one; 1 for squares.
+        jitter: how far brightness, contrast and saturation may move, in 0..1; the hue, half as far.
+        rotation: the largest turn to either side, in degrees.
+        blur: the standard deviation of the blur, in pixels.
+        erasing: how probable it is that a rectangle is blacked out, in 0..1.
+    """
+    return v2.Compose(
+        [
+            v2.ToImage(),
+            v2.RandomResizedCrop(size, scale=(scale, 1), ratio=(1 / ratio, ratio)),
+            v2.ColorJitter(jitter, jitter, jitter, jitter / 2),
+            v2.RandomRotation(rotation, v2.InterpolationMode.BILINEAR),
+            v2.GaussianBlur(2 * math.ceil(3 * blur) + 1, blur) if blur else v2.Identity(),
+            v2.RandomErasing(erasing),
         ]
     )
 

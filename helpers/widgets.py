@@ -8,7 +8,25 @@ from types import SimpleNamespace
 
 import ipywidgets
 import matplotlib.pyplot as plt
+import torch
+import torchvision
 from matplotlib.figure import Figure
+from PIL import Image
+from torch.utils.data import DataLoader, Dataset
+
+from helpers.data import weighted_sampler
+from helpers.models import (
+    count_multiply_adds,
+    count_parameters,
+    find_head,
+    freeze,
+    input_size,
+    replace_head,
+    skeleton,
+    stages,
+)
+from helpers.plots import ORANGE, imshow
+from helpers.transforms import augmentation
 
 
 class Explorer:
@@ -48,3 +66,153 @@ class Explorer:
         live = self._box._repr_mimebundle_(**kwargs)
         png = b64encode(self._image.value).decode()
         return {**live, "image/png": png, "text/plain": self.text}
+
+
+def augmentation_explorer(image: Image.Image, size: int) -> Explorer:
+    """The picture beside eight samples of what training would see, as the sliders set it (lesson 01).
+
+    Args:
+        image: any PIL image.
+        size: the side of the samples, in pixels.
+
+    Returns:
+        An explorer with the controls of `helpers.transforms.augmentation`. The same settings give the
+        same samples, and the random numbers of the notebook stay as they are.
+    """
+
+    def draw(**settings: float) -> tuple[Figure, str]:
+        transform = augmentation(size, **settings)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(0)
+            samples = [transform(image).permute(1, 2, 0).numpy() for _ in range(8)]
+        figure, axes = plt.subplot_mosaic("AABCDE;AAFGHI", figsize=(6.6, 2.2), layout="tight")
+        for ax, picture in zip(axes.values(), [image, *samples], strict=True):
+            ax.imshow(picture)
+            ax.axis("off")
+        axes["A"].set_title("original", fontsize=10)
+        return figure, (
+            f"8 samples: at least {settings['scale']:.0%} of the picture, "
+            f"sides up to {settings['ratio']:.1f} : 1, "
+            f"colours moved by up to {settings['jitter']:.0%}, "
+            f"turned by up to {settings['rotation']} degrees, "
+            f"blurred by {settings['blur']:.1f} px, "
+            f"a rectangle erased in {settings['erasing']:.0%}"
+        )
+
+    return Explorer(
+        draw,
+        scale=ipywidgets.FloatSlider(0.08, min=0.08, max=1, step=0.04),
+        ratio=ipywidgets.FloatSlider(1.3, min=1, max=3, step=0.1),
+        jitter=ipywidgets.FloatSlider(0, min=0, max=1, step=0.1),
+        rotation=ipywidgets.IntSlider(0, min=0, max=180, step=5),
+        blur=ipywidgets.FloatSlider(0, min=0, max=4, step=0.5),
+        erasing=ipywidgets.FloatSlider(0, min=0, max=1, step=0.1),
+    )
+
+
+def surgery_explorer(num_classes: int = 2) -> Explorer:
+    """Where the parameters of a network are, and which of them would be trained (lesson 03).
+
+    Args:
+        num_classes: of the new head.
+
+    Returns:
+        An explorer with the controls `architecture` (every classification network of torchvision) and
+        `train`. No weight is made or downloaded.
+    """
+
+    def draw(architecture: str, train: str) -> tuple[Figure, str]:
+        size = input_size(architecture)
+        model = replace_head(skeleton(architecture), num_classes)
+        names = stages(model)
+        parts = {name: list(model.get_submodule(name).parameters()) for name in names}
+        if train != "everything":
+            # The last stage is the last one with weights: DenseNet ends with a mere normalisation.
+            weighty = [name for name in names[:-1] if any(p.ndim > 1 for p in parts[name])]
+            freeze(model, (weighty[-1],) if train == "head and last stage" else ())
+        frozen, trained = (
+            [sum(p.numel() for p in part if p.requires_grad is wanted) / 1e6 for part in parts.values()]
+            for wanted in (False, True)
+        )
+        figure, ax = plt.subplots(figsize=(7, 1 + 0.22 * len(names)), layout="tight")
+        ax.barh(names, frozen, color="lightgrey", label="frozen")
+        bars = ax.barh(names, trained, left=frozen, color=ORANGE, hatch="//", label="trained")
+        ax.bar_label(bars, [f" {1e6 * n:,.0f} trained" if n else "" for n in trained])
+        ax.margins(x=0.25)
+        ax.invert_yaxis()  # the picture enters at the top
+        ax.set(xlabel="million parameters", title=architecture)
+        ax.legend()
+        head = find_head(model)
+        all_of_them, to_train = count_parameters(model)
+        return figure, (
+            f"{architecture} at {size} px: {all_of_them / 1e6:.1f} million parameters, "
+            f"{count_multiply_adds(model, size) / 1e9:.2f} billion multiply-adds; "
+            f"its head {head} is a {type(model.get_submodule(head)).__name__}; "
+            f"{to_train:,} parameters would train"
+        )
+
+    return Explorer(
+        draw,
+        architecture=ipywidgets.Dropdown(
+            options=torchvision.models.list_models(module=torchvision.models), value="resnet18"
+        ),
+        train=ipywidgets.Dropdown(options=["head", "head and last stage", "everything"]),
+    )
+
+
+def batch_explorer(dataset: Dataset, batch_size: int = 16) -> Explorer:
+    """The batches of one pass over the pictures: one of them in full, and the classes of all (lesson 02).
+
+    Args:
+        dataset: with `classes`, `targets`, and a transform that makes tensors as `helpers.transforms` does.
+        batch_size: pictures in a batch.
+
+    Returns:
+        An explorer with the controls `batch`, `order` (as in the folder, shuffled or balanced) and `seed`.
+        The random numbers of the notebook stay as they are.
+    """
+    labels = torch.tensor(dataset.targets)
+
+    def draw(batch: int, order: str, seed: int) -> tuple[Figure, str]:
+        generator = torch.Generator().manual_seed(seed)
+        sampler = weighted_sampler(dataset.targets, seed) if order == "balanced" else None
+        shuffle = order == "shuffled"
+        # Over the indices alone: quick, and in the order in which the pictures would come.
+        indices = DataLoader(range(len(labels)), batch_size, shuffle, sampler, generator=generator)
+        batches = list(indices)
+        shown = batches[batch - 1]
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            pictures = [dataset[i][0] for i in shown.tolist()]
+        columns = -(-batch_size // 2)
+        figure = plt.figure(figsize=(8, 3.6), layout="constrained")
+        above, below = figure.subfigures(2, 1, height_ratios=(2, 1))
+        axes = above.subplots(2, columns, squeeze=False).ravel()
+        for ax in axes:
+            ax.axis("off")
+        for ax, picture, label in zip(axes, pictures, labels[shown], strict=False):
+            imshow(picture, dataset.classes[label], ax)
+        _draw_class_counts(below.subplots(), [labels[i] for i in batches], dataset.classes, batch)
+        counts = labels[shown].bincount(minlength=len(dataset.classes)).tolist()
+        content = ", ".join(f"{count} {name}" for count, name in zip(counts, dataset.classes, strict=True))
+        return figure, f"batch {batch} of {len(batches)}, {order}, seed {seed}: {content}"
+
+    return Explorer(
+        draw,
+        batch=ipywidgets.IntSlider(1, min=1, max=-(-len(labels) // batch_size)),
+        order=ipywidgets.Dropdown(options=["as in the folder", "shuffled", "balanced"]),
+        seed=ipywidgets.IntSlider(0, min=0, max=9),
+    )
+
+
+def _draw_class_counts(ax: plt.Axes, batches: list[torch.Tensor], class_names: list[str], chosen: int):
+    """A stacked bar for each batch of labels; the chosen one, counted from 1, is framed."""
+    numbers = range(1, len(batches) + 1)
+    bottom = [0] * len(batches)
+    for index, name in enumerate(class_names):
+        counts = [int((labels == index).sum()) for labels in batches]
+        ax.bar(numbers, counts, bottom=bottom, label=name)
+        bottom = [height + count for height, count in zip(bottom, counts, strict=True)]
+    ax.bar(chosen, bottom[chosen - 1], fill=False, edgecolor="black", linewidth=2)
+    ax.set(xlabel="batch", ylabel="pictures", xticks=numbers, axisbelow=True)
+    ax.legend(loc="center left", bbox_to_anchor=(1, 0.5))

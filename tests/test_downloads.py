@@ -303,7 +303,7 @@ def test_whoever_waits_for_a_removed_lock_still_waits_for_its_holder(tmp_path):
             time.sleep(0.1)
             unlink(path)
         pathlib.Path.unlink = slow_unlink
-        for _ in range(4):
+        for _ in range(3):
             with _alone(counter):
                 count = int(counter.read_text())
                 time.sleep(0.1)
@@ -313,7 +313,7 @@ def test_whoever_waits_for_a_removed_lock_still_waits_for_its_holder(tmp_path):
     counter.write_text("0")
     processes = [start(code, counter) for _ in range(3)]
     assert [process.wait(60) for process in processes] == [0, 0, 0]
-    assert counter.read_text() == "12"
+    assert counter.read_text() == "9"
     assert names(tmp_path) == ["counter"]
 
 
@@ -433,8 +433,8 @@ def test_links_are_refused(tmp_path, folder):
 
 def test_damage_at_any_byte_is_found(archive, folder, manifest):
     whole = archive.read_bytes()
-    damaged = [whole[:at] for at in range(0, len(whole), 61)]
-    damaged += [whole[:at] + bytes([whole[at] ^ 0xFF]) + whole[at + 1 :] for at in range(0, len(whole), 13)]
+    damaged = [whole[:at] for at in range(0, len(whole), 97)]
+    damaged += [whole[:at] + bytes([whole[at] ^ 0xFF]) + whole[at + 1 :] for at in range(0, len(whole), 29)]
     refused = 0
     for bytes_of_it in damaged:
         archive.write_bytes(bytes_of_it)

@@ -121,7 +121,7 @@ def table(results: dict) -> str:
                 cells.append(f"{mean:.1%} ({low:.1%} to {high:.1%}, {len(runs)} seeds)")
             else:
                 single = [Accuracy(*run) for run in runs.values()]
-                cells += [f"{a.value:.1%} ({a.low:.1%} to {a.high:.1%}, nothing random)" for a in single] or ["-"]
+                cells += [f"{a.value:.1%} ({a.low:.1%} to {a.high:.1%}, nothing random)" for a in single] or ["not measured yet"]
         lines.append(f"| {title} | {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
 

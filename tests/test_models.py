@@ -1,0 +1,406 @@
+"""Surgery on every network of the installed torchvision, without downloading a weight.
+
+Most tests use networks without numbers (`skeleton`), which have all shapes and cost nothing.
+"""
+
+import copy
+import urllib.error
+from pathlib import Path
+
+import pytest
+import torch
+import torchvision
+from torch import nn
+
+from helpers.errors import LessonError
+from helpers.models import (
+    count_multiply_adds,
+    count_parameters,
+    find_head,
+    find_heads,
+    freeze,
+    input_size,
+    load_model,
+    parameter_groups,
+    replace_head,
+    skeleton,
+    stages,
+    train_mode,
+)
+from helpers.training import compute_loss
+from helpers.widgets import surgery_explorer
+
+ARCHITECTURES = torchvision.models.list_models(module=torchvision.models)
+HEADS = {
+    "alexnet": "classifier.6",
+    "convnext_tiny": "classifier.2",
+    "densenet121": "classifier",
+    "efficientnet_b0": "classifier.1",
+    "efficientnet_v2_s": "classifier.1",
+    "googlenet": "fc",
+    "inception_v3": "fc",
+    "maxvit_t": "classifier.5",
+    "mnasnet0_5": "classifier.1",
+    "mobilenet_v2": "classifier.1",
+    "mobilenet_v3_small": "classifier.3",
+    "regnet_y_400mf": "fc",
+    "resnet18": "fc",
+    "resnext50_32x4d": "fc",
+    "shufflenet_v2_x0_5": "fc",
+    "squeezenet1_1": "classifier.1",
+    "swin_t": "head",
+    "swin_v2_t": "head",
+    "vgg16": "classifier.6",
+    "vit_b_16": "heads.head",
+    "wide_resnet50_2": "fc",
+}
+CLASSES = 7  # no layer inside a network has so few channels
+
+
+def buffers(model: nn.Module) -> dict[str, torch.Tensor]:
+    return {name: buffer.clone() for name, buffer in model.named_buffers()}
+
+
+def one_step(model: nn.Module, optimizer: torch.optim.Optimizer, size: int) -> torch.Tensor:
+    """Train `model` on two random images; returns its class scores."""
+    generator = torch.Generator().manual_seed(0)
+    x, y = torch.randn(2, 3, size, size, generator=generator), torch.tensor([0, 1])
+    train_mode(model)
+    loss, scores = compute_loss(nn.CrossEntropyLoss(), model(x), y)
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    return scores
+
+
+# --- Heads
+
+
+def test_torchvision_has_the_architectures_that_this_was_written_for():
+    assert len(ARCHITECTURES) >= 80
+    assert set(HEADS) <= set(ARCHITECTURES)
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_surgery_on_every_architecture(architecture):
+    model = skeleton(architecture)
+    before = {name: p.shape for name, p in model.named_parameters()}
+    if architecture != "googlenet":  # torchvision counts its auxiliary heads out
+        weights = torchvision.models.get_model_weights(architecture).DEFAULT
+        assert count_parameters(model)[0] == weights.meta["num_params"]
+    heads = find_heads(model)
+    assert stages(model)[-1] == find_head(model) == heads[-1]
+
+    assert replace_head(model, CLASSES) is model
+    after = {name: p.shape for name, p in model.named_parameters()}
+    changed = {name.rpartition(".")[0] for name in before if before[name] != after[name]}
+    assert changed == set(heads), "the heads and nothing else"
+
+    size = input_size(architecture)
+    with torch.no_grad():
+        outputs = model.train()(torch.empty(2, 3, size, size, device="meta"))
+    outputs = [outputs] if isinstance(outputs, torch.Tensor) else list(outputs)
+    assert [output.shape for output in outputs] == len(heads) * [(2, CLASSES)]
+
+    freeze(model)
+    trained = {name.rpartition(".")[0] for name, p in model.named_parameters() if p.requires_grad}
+    assert trained == set(heads)
+
+
+@pytest.mark.parametrize("architecture", HEADS)
+def test_the_head_is_found_by_name(architecture):
+    assert find_head(skeleton(architecture)) == HEADS[architecture]
+
+
+def test_auxiliary_heads_are_found():
+    assert find_heads(skeleton("inception_v3")) == ["AuxLogits.fc", "fc"]
+    assert find_heads(skeleton("googlenet")) == ["aux1.fc2", "aux2.fc2", "fc"]
+
+
+def test_heads_that_torchvision_left_out_are_not_missed():
+    """GoogLeNet comes without auxiliary heads when it comes with weights."""
+    with torch.device("meta"):
+        model = torchvision.models.googlenet(aux_logits=False, init_weights=False)
+    assert find_heads(replace_head(model, CLASSES)) == ["fc"]
+
+
+@pytest.mark.parametrize("architecture", ["mobilenet_v3_small", "shufflenet_v2_x0_5", "squeezenet1_1"])
+def test_a_new_head_computes(architecture):
+    model = replace_head(load_model(None, architecture), CLASSES).eval()
+    scores = model(torch.randn(2, 3, 64, 64))
+    assert scores.shape == (2, CLASSES)
+    assert scores.isfinite().all()
+    assert scores.std() > 0
+
+
+def test_a_new_head_is_random_and_the_rest_stays():
+    torch.manual_seed(0)
+    model = load_model(None)
+    before = copy.deepcopy(model.state_dict())
+    first = replace_head(model, 2).fc.weight.clone()
+    assert not torch.equal(first, replace_head(model, 2).fc.weight)
+    assert all(torch.equal(before[n], v) for n, v in model.state_dict().items() if not n.startswith("fc"))
+
+
+def test_a_new_head_lives_where_the_old_one_did():
+    model = replace_head(nn.Sequential(nn.Linear(3, 5, bias=False, device="meta", dtype=torch.bfloat16)), 2)
+    assert model[0].weight.device.type == "meta"
+    assert model[0].weight.dtype == torch.bfloat16
+    assert model[0].bias is None
+
+
+def test_a_skeleton_holds_nothing_and_leaves_pytorch_as_it_was():
+    random = torch.get_rng_state()
+    model = skeleton("regnet_y_128gf")  # 2.6 GB otherwise
+    assert {t.device.type for t in (*model.parameters(), *model.buffers())} == {"meta"}
+    assert torch.equal(random, torch.get_rng_state())
+    assert nn.Linear(1, 1).weight.device.type == "cpu"
+
+
+# --- Freezing
+
+
+@pytest.mark.parametrize(
+    ("architecture", "size"), [("resnet18", 64), ("mobilenet_v3_small", 64), ("googlenet", 64)]
+)
+def test_frozen_is_frozen(architecture, size):
+    """Weights and BatchNorm statistics are the same bits after a step; only the heads have moved."""
+    torch.manual_seed(0)
+    model = freeze(replace_head(load_model(None, architecture), 2))
+    heads = tuple(f"{head}." for head in find_heads(model))
+    before = copy.deepcopy(model.state_dict())
+    one_step(model, torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9, weight_decay=0.1), size)
+    moved = {name for name, value in model.state_dict().items() if not torch.equal(before[name], value)}
+    assert moved == {name for name in before if name.startswith(heads)}
+
+
+def test_plain_train_moves_the_statistics_of_a_frozen_network():
+    """What `train_mode` is for; if PyTorch ever changes this, the lesson has to."""
+    model = freeze(replace_head(load_model(None), 2)).train()
+    before = buffers(model)
+    model(torch.randn(2, 3, 64, 64))
+    assert not any(torch.equal(before[name], buffer) for name, buffer in model.named_buffers())
+
+
+def test_named_parts_train_with_their_statistics():
+    torch.manual_seed(0)
+    model = freeze(replace_head(load_model(None), 2), trainable=("layer4",))
+    before = copy.deepcopy(model.state_dict())
+    one_step(model, torch.optim.SGD(model.parameters(), lr=0.1), 64)
+    moved = {name for name, value in model.state_dict().items() if not torch.equal(before[name], value)}
+    assert moved == {name for name in before if name.startswith(("layer4.", "fc."))}
+
+
+def test_freezing_again_unfreezes_what_is_named():
+    model = freeze(freeze(skeleton("resnet18")), trainable=("layer3", "layer4.1.conv2.weight"))
+    trained = {name for name, p in model.named_parameters() if p.requires_grad}
+    assert {name.split(".")[0] for name in trained} == {"layer3", "layer4", "fc"}
+    assert sum(name.startswith("layer4") for name in trained) == 1
+
+
+@pytest.mark.parametrize("part", ["layer5", "layer", "relu", ""])
+def test_a_part_that_is_not_there_is_named(part):
+    with pytest.raises(LessonError, match=f"no part '{part}' to train; there are conv1, bn1, layer1, .*, fc"):
+        freeze(skeleton("resnet18"), trainable=(part,))
+
+
+def test_stages_go_from_the_input_to_the_head():
+    assert stages(skeleton("resnet18")) == ["conv1", "bn1", "layer1", "layer2", "layer3", "layer4", "fc"]
+    assert stages(skeleton("vgg11"))[-4:] == ["features.18", "classifier.0", "classifier.3", "classifier.6"]
+    assert stages(skeleton("vit_b_16"))[-3:] == [
+        "encoder.layers.encoder_layer_11",
+        "encoder.ln",
+        "heads.head",
+    ]
+    assert "AuxLogits" not in stages(skeleton("inception_v3"))
+
+
+# --- What the optimizer receives
+
+
+def test_each_trained_parameter_is_in_one_group():
+    model = replace_head(skeleton("resnet18"), 2)
+    groups = parameter_groups(model, lr=0.1, backbone_lr=0.01, weight_decay=0.3)
+    assert [(g["name"], g["lr"], g["weight_decay"]) for g in groups] == [
+        ("head", 0.1, 0.3),
+        ("head, no decay", 0.1, 0.0),
+        ("backbone", 0.01, 0.3),
+        ("backbone, no decay", 0.01, 0.0),
+    ]
+    ids = [id(p) for group in groups for p in group["params"]]
+    assert sorted(ids) == sorted(id(p) for p in model.parameters())
+    assert [id(p) for p in groups[0]["params"] + groups[1]["params"]] == [
+        id(p) for p in model.fc.parameters()
+    ]
+    decayed = {id(p) for group in groups if group["weight_decay"] for p in group["params"]}
+    layers = [m for m in model.modules() if isinstance(m, (nn.Conv2d, nn.Linear))]
+    assert decayed == {id(layer.weight) for layer in layers}
+
+
+def test_frozen_parameters_are_in_no_group():
+    model = freeze(replace_head(skeleton("inception_v3"), 2))
+    groups = parameter_groups(model, lr=0.1)
+    assert [group["name"] for group in groups] == ["head", "head, no decay"]
+    assert [len(group["params"]) for group in groups] == [2, 2], "of the head and the auxiliary head"
+
+
+def test_one_learning_rate_is_that_of_all():
+    groups = parameter_groups(replace_head(skeleton("resnet18"), 2), lr=0.1)
+    assert {group["lr"] for group in groups} == {0.1}
+
+
+def test_pytorch_takes_the_groups():
+    model = nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4), nn.Linear(4, 2))
+    optimizer = torch.optim.AdamW(parameter_groups(model, lr=0.1, backbone_lr=0.0))
+    before = copy.deepcopy(model.state_dict())
+    model(torch.randn(5, 3)).square().sum().backward()
+    optimizer.step()
+    assert torch.equal(before["0.weight"], model[0].weight)
+    assert not torch.equal(before["2.weight"], model[2].weight)
+
+
+# --- Counting
+
+
+@pytest.mark.parametrize("architecture", HEADS)
+def test_multiply_adds_are_torchvision_s(architecture):
+    expected = torchvision.models.get_model_weights(architecture).DEFAULT.meta["_ops"]  # billions
+    assert count_multiply_adds(skeleton(architecture), input_size(architecture)) / 1e9 == pytest.approx(
+        expected, abs=6e-4
+    )
+
+
+def test_multiply_adds_by_hand_and_without_a_trace():
+    model = nn.Sequential(
+        nn.Conv2d(3, 8, 3, padding=1, stride=2), nn.BatchNorm2d(8), nn.Flatten(), nn.Linear(128, 5)
+    )
+    before = buffers(model)
+    assert count_multiply_adds(model, 8) == (3 * 3 * 3) * 8 * (4 * 4) + 128 * 5
+    assert model.training
+    assert model[1].training
+    assert next(model.parameters()).device.type == "cpu"
+    assert all(torch.equal(before[name], buffer) for name, buffer in model.named_buffers())
+
+
+def test_parameters_are_counted():
+    model = freeze(replace_head(skeleton("resnet18"), 2))
+    assert count_parameters(model) == (11_177_538, 1_026)
+
+
+@pytest.mark.parametrize(
+    ("architecture", "size"),
+    [("resnet18", 224), ("inception_v3", 299), ("efficientnet_b1", 240), ("vit_h_14", 518)],
+)
+def test_input_sizes(architecture, size):
+    assert input_size(architecture) == size
+
+
+def test_input_size_of_other_weights():
+    assert input_size("vit_b_16", "IMAGENET1K_SWAG_E2E_V1") == 384
+
+
+# --- Weights
+
+
+def test_the_embedded_weights_load():
+    model = load_model("embedded")
+    assert model.fc.out_features == 199
+    assert all(value.isfinite().all() for value in model.state_dict().values())
+    assert model.bn1.running_mean.any(), "it has seen pictures"
+
+
+def place_weights(folder: Path, architecture: str, weights: str) -> dict[str, float]:
+    """Put a file of the right name and shapes, a random number per tensor, where torchvision looks for it."""
+    entry = torchvision.models.get_model_weights(architecture)[weights]
+    generator = torch.Generator().manual_seed(0)
+    shapes = {name: tensor.shape for name, tensor in skeleton(architecture).state_dict().items()}
+    values = {name: torch.rand(1, generator=generator) for name in shapes}
+    state = {name: values[name].expand(shape) if shape else values[name][0] for name, shape in shapes.items()}
+    (folder / "checkpoints").mkdir(parents=True)
+    torch.save(state, folder / "checkpoints" / entry.url.rpartition("/")[2])
+    return {name: value.item() for name, value in values.items()}
+
+
+@pytest.mark.parametrize(
+    ("architecture", "weights"),
+    [
+        ("vgg16", "IMAGENET1K_V1"),
+        ("resnet18", "IMAGENET1K_V1"),
+        ("resnet50", "DEFAULT"),
+        ("inception_v3", "IMAGENET1K_V1"),
+    ],
+)
+def test_pretrained_weights_load_through_torchvision(architecture, weights, tmp_path, monkeypatch):
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    values = place_weights(tmp_path / "hub", architecture, weights)
+    model = load_model(weights, architecture)
+    for name, parameter in model.named_parameters():
+        assert (parameter == values[name]).all(), name
+    assert {name: b.flatten()[0].item() for name, b in model.named_buffers() if b.is_floating_point()} == {
+        name: values[name] for name, b in model.named_buffers() if b.is_floating_point()
+    }
+    assert model.get_submodule(find_head(replace_head(model, CLASSES))).out_features == CLASSES
+
+
+def test_without_the_file_torchvision_would_ask_the_network(tmp_path, monkeypatch):
+    """So the test above can only pass by the file that it placed."""
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    with pytest.raises((RuntimeError, urllib.error.URLError), match="network off"):
+        load_model("IMAGENET1K_V1", "resnet18")
+
+
+# --- A real step of the large ones
+
+
+@pytest.mark.parametrize(
+    ("architecture", "size"),
+    [("vgg16", 64), ("resnet50", 224), ("inception_v3", 299)],  # VGG16 at 224 px takes the lesson's time
+)
+def test_large_networks_train_a_real_step(architecture, size):
+    torch.manual_seed(0)
+    model = replace_head(load_model(None, architecture), 2)
+    before = {name: p.detach().flatten()[:1000].clone() for name, p in model.named_parameters()}
+    optimizer = torch.optim.SGD(parameter_groups(model, lr=0.01, backbone_lr=0.001))
+    scores = one_step(model, optimizer, size)
+    assert scores.shape == (2, 2)
+    for name, parameter in model.named_parameters():
+        assert parameter.grad.isfinite().all(), name
+        if parameter.grad.flatten()[:1000].any():
+            assert not torch.equal(before[name], parameter.flatten()[:1000]), name
+    assert all(model.get_submodule(head).weight.grad.any() for head in find_heads(model))
+    first = next(model.parameters())
+    assert first.grad.any(), "the loss reaches the first layer"
+
+
+# --- The explorer
+
+
+def test_the_surgery_explorer_follows_its_controls():
+    explorer = surgery_explorer()
+    assert explorer.text.startswith(
+        "resnet18 at 224 px: 11.2 million parameters, 1.81 billion multiply-adds; "
+    )
+    assert explorer.text.endswith("its head fc is a Linear; 1,026 parameters would train")
+    seen = {explorer._image.value}
+    for control, value, said in (
+        ("train", "head and last stage", "8,394,754 parameters would train"),
+        ("train", "everything", "11,177,538 parameters would train"),
+        ("architecture", "squeezenet1_1", "its head classifier.1 is a Conv2d"),
+    ):
+        getattr(explorer.controls, control).value = value
+        assert said in explorer.text
+        assert explorer._image.value not in seen
+        seen.add(explorer._image.value)
+
+
+def test_the_last_stage_is_one_with_weights():
+    explorer = surgery_explorer()
+    explorer.controls.train.value = "head and last stage"
+    for architecture, stage in (
+        ("densenet121", "features.denseblock4"),
+        ("vgg11", "classifier.3"),
+        ("googlenet", "inception5b"),
+    ):
+        explorer.controls.architecture.value = architecture
+        expected = count_parameters(freeze(replace_head(skeleton(architecture), 2), (stage,)))[1]
+        assert f"{expected:,} parameters would train" in explorer.text

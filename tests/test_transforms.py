@@ -1,0 +1,190 @@
+"""What the network sees: the helpers against torchvision's presets, and against lesson 01's own steps."""
+
+import ast
+
+import nbformat
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torchvision.models import ResNet18_Weights
+from torchvision.transforms import v2
+
+from helpers.transforms import (
+    MEAN,
+    STD,
+    augmentation,
+    data_transforms,
+    denormalise,
+    eval_transform,
+    train_transform,
+)
+from helpers.widgets import augmentation_explorer
+from tools.environment import NOTEBOOKS
+
+PRESET = ResNet18_Weights.IMAGENET1K_V1.transforms()  # no weights are loaded for it
+LEVEL = 1 / 255 / min(STD)  # one grey level, normalised
+NEUTRAL = {"scale": 1, "ratio": 1, "jitter": 0, "rotation": 0, "blur": 0, "erasing": 0}
+
+
+def smooth_picture(width: int, height: int) -> Image.Image:
+    """Each colour rises along its own way, so no turn, mirror image or swap of colours looks the same."""
+    x, y = np.meshgrid(np.linspace(0, 1, width), np.linspace(0, 1, height))
+    return Image.fromarray((np.stack([x, y, (x + y) ** 2 / 4], -1) * 255).round().astype(np.uint8))
+
+
+@pytest.fixture(params=[(240, 180), (171, 260), (150, 150)], ids=str)
+def picture(request) -> Image.Image:
+    return smooth_picture(*request.param)
+
+
+# --- The helpers by themselves
+
+
+def test_evaluation_is_torchvision_s(picture):
+    torch.testing.assert_close(eval_transform(224)(picture), PRESET(picture), atol=2 * LEVEL, rtol=0)
+
+
+@pytest.mark.parametrize("size", [96, 128, 224, 299])
+def test_the_ratio_of_resize_and_crop_holds_for_every_size(size):
+    """Of 256 pixels of the shorter side 224 are seen: the ramp begins at 16/256 and ends at 240/256."""
+    seen = denormalise(eval_transform(size)(smooth_picture(512, 512)))
+    assert seen.shape == (3, size, size)
+    assert seen[0, 0, 0].item() == pytest.approx(16 / 256, abs=0.01)
+    assert seen[0, 0, -1].item() == pytest.approx(240 / 256, abs=0.01)
+
+
+@pytest.mark.parametrize("transform", [train_transform(64), eval_transform(64)], ids=["train", "eval"])
+def test_a_plain_colour_is_normalised_once_with_red_first(transform):
+    colour = (200, 100, 50)
+    seen = transform(Image.new("RGB", (100, 80), colour))
+    expected = [(c / 255 - m) / s for c, m, s in zip(colour, PRESET.mean, PRESET.std, strict=True)]
+    assert seen.dtype == torch.float32
+    torch.testing.assert_close(seen.mean((1, 2)), torch.tensor(expected), atol=1e-5, rtol=0)
+
+
+def test_only_training_leaves_room_for_chance(picture):
+    transforms = data_transforms(64)
+    assert list(transforms) == ["train", "val", "test"]
+    for split, transform in transforms.items():
+        same = torch.equal(transform(picture), transform(picture))
+        assert same == (split != "train"), split
+
+
+def test_training_crops_and_flips():
+    picture = smooth_picture(240, 180)
+    torch.manual_seed(0)
+    seen = torch.stack([denormalise(train_transform(32)(picture)) for _ in range(200)])
+    red = seen[:, 0]  # rises from left to right, unless mirrored
+    mirrored = (red[:, 16, 0] > red[:, 16, -1]).float().mean().item()
+    width = (red[:, 16, 0] - red[:, 16, -1]).abs()
+    assert 0.35 < mirrored < 0.65
+    assert width.min() < 0.45
+    assert width.max() > 0.8
+
+
+@pytest.mark.parametrize("split", ["train", "val"])
+def test_tensors_of_whole_numbers_are_pictures_too(split, picture):
+    transform = data_transforms(64)[split]
+    torch.manual_seed(5)
+    from_pil = transform(picture)
+    torch.manual_seed(5)
+    assert torch.equal(transform(v2.functional.pil_to_tensor(picture)), from_pil)
+
+
+@pytest.mark.parametrize("shape", [(3, 4, 5), (2, 3, 4, 5)])
+def test_denormalise_is_the_inverse(shape):
+    values = torch.rand(shape, generator=torch.Generator().manual_seed(0))
+    back = denormalise(v2.functional.normalize(values, list(PRESET.mean), list(PRESET.std)))
+    torch.testing.assert_close(back, values)
+    assert denormalise(torch.full((3, 1, 1), 99.0)).max() == 1
+    assert denormalise(torch.full((3, 1, 1), -99.0)).min() == 0
+
+
+# --- What lesson 01 builds by hand
+
+
+@pytest.fixture(scope="module")
+def lesson() -> dict:
+    """The imports, constants and functions of the lesson, without running the rest of it."""
+    cells = nbformat.read(NOTEBOOKS / "01_transforms.ipynb", as_version=4).cells
+    nodes = [node for cell in cells if cell.cell_type == "code" for node in ast.parse(cell.source).body]
+    wanted = [
+        node
+        for node in nodes
+        if isinstance(node, (ast.Import, ast.ImportFrom, ast.FunctionDef))
+        or (isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) in ("MEAN", "STD"))
+    ]
+    names = {}
+    exec(compile(ast.Module(wanted, []), "01_transforms.ipynb", "exec"), names)
+    return names
+
+
+def test_the_lesson_and_the_helper_know_the_same_constants(lesson):
+    assert (lesson["MEAN"], lesson["STD"]) == (MEAN, STD) == (tuple(PRESET.mean), tuple(PRESET.std))
+
+
+def test_evaluation_by_hand(lesson, picture):
+    by_hand = lesson["normalise"](lesson["middle"](picture, 128))
+    torch.testing.assert_close(by_hand, torch.Tensor(eval_transform(128)(picture)), atol=2 * LEVEL, rtol=0)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_training_by_hand(lesson, picture, seed):
+    torch.manual_seed(seed)
+    by_hand = lesson["normalise"](lesson["random_flip"](lesson["random_crop"](picture, 64)))
+    torch.manual_seed(seed)
+    torch.testing.assert_close(by_hand, torch.Tensor(train_transform(64)(picture)), atol=2 * LEVEL, rtol=0)
+
+
+def test_denormalise_by_hand(lesson, picture):
+    normalised = lesson["normalise"](picture)
+    assert torch.equal(lesson["denormalise"](normalised), denormalise(normalised))
+
+
+# --- The augmentation explorer
+
+
+def test_a_neutral_augmentation_only_resizes_the_middle(picture):
+    seen = augmentation(64, **NEUTRAL)(picture)
+    side = min(picture.size)
+    expected = v2.Compose([v2.ToImage(), v2.CenterCrop(side), v2.Resize(64)])(picture)
+    assert seen.dtype == torch.uint8
+    assert (seen.int() - expected.int()).abs().max() <= 1
+
+
+@pytest.mark.parametrize(
+    ("control", "value"),
+    [("scale", 0.2), ("ratio", 3.0), ("jitter", 0.8), ("rotation", 90), ("blur", 4.0), ("erasing", 1.0)],
+)
+def test_each_control_changes_picture_and_sentence(control, value):
+    explorer = augmentation_explorer(smooth_picture(120, 90), 48)
+    for name, neutral in NEUTRAL.items():
+        getattr(explorer.controls, name).value = neutral
+    png, text = explorer._image.value, explorer.text
+    getattr(explorer.controls, control).value = value
+    assert explorer._image.value != png
+    assert explorer.text != text
+
+
+def test_the_explorer_s_picture_is_reproducible_and_leaves_the_random_numbers_alone():
+    torch.manual_seed(1)
+    before = torch.get_rng_state()
+    first = augmentation_explorer(smooth_picture(120, 90), 48)
+    assert torch.equal(before, torch.get_rng_state())
+    torch.manual_seed(2)
+    second = augmentation_explorer(smooth_picture(120, 90), 48)
+    assert first._image.value == second._image.value
+    first.controls.rotation.value = 45
+    first.controls.rotation.value = second.controls.rotation.value
+    assert first._image.value == second._image.value
+
+
+def test_erasing_and_rotation_do_what_they_say():
+    white = Image.new("RGB", (80, 80), "white")
+    torch.manual_seed(0)
+    erased = torch.stack([augmentation(32, **NEUTRAL | {"erasing": 1.0})(white) for _ in range(20)])
+    assert (erased == 0).flatten(1).any(1).all()
+    turned = torch.stack([augmentation(32, **NEUTRAL | {"rotation": 180})(white) for _ in range(20)])
+    assert (turned[:, :, 0, 0] == 0).any(), "a turned square leaves black corners"
+    assert (augmentation(32, **NEUTRAL)(white) == 255).all()
