@@ -138,7 +138,6 @@ def surgery_explorer(num_classes: int = 2) -> Explorer:
         ax.barh(names, frozen, color="lightgrey", label="frozen")
         bars = ax.barh(names, trained, left=frozen, color=ORANGE, hatch="//", label="trained")
         ax.bar_label(bars, [f" {1e6 * n:,.0f} trained" if n else "" for n in trained])
-        ax.margins(x=0.25)
         ax.invert_yaxis()  # the picture enters at the top
         ax.set(xlabel="million parameters", title=architecture)
         ax.legend()

@@ -129,7 +129,7 @@ def move_slider(explorer: Locator, presses: int) -> None:
     explorer.locator(".noUi-handle").first.focus()
     for _ in range(presses):
         explorer.page.keyboard.press("ArrowRight")
-    expect(picture).not_to_have_attribute("src", before)
+    expect(picture).not_to_have_attribute("src", before, timeout=30_000)
 
 
 def test_start_here(page, lab):
