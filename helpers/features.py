@@ -9,6 +9,8 @@ from torch import nn
 from torch.utils.data import DataLoader
 from torchvision.models.feature_extraction import create_feature_extractor
 
+from helpers.models import find_head
+
 LAYERS = ("layer3", "layer4")  # of a ResNet: middle-sized shapes, and whole things
 
 
@@ -48,3 +50,32 @@ def linear_probe(features: np.ndarray, labels: np.ndarray, C: float = 0.01) -> P
         A fitted scikit-learn pipeline with `predict`, `predict_proba` and `score`.
     """
     return make_pipeline(StandardScaler(), LogisticRegression(C=C, max_iter=1000)).fit(features, labels)
+
+
+@torch.inference_mode()
+def probe_head(model: nn.Module, images: DataLoader) -> nn.Module:
+    """Let the head start where a linear probe ends, in place (LP-FT: Kumar et al., 2022). Returns the model.
+
+    A random head would first send random gradients through the pretrained layers.
+
+    Args:
+        model: after `replace_head`; its head is a linear layer.
+        images: batches of (n, 3, h, w) and their labels, best prepared without chance.
+    """
+    head = model.get_submodule(find_head(model))
+    device = head.weight.device
+    features, labels = [], []
+    hook = head.register_forward_pre_hook(lambda layer, inputs: features.append(inputs[0].float().cpu()))
+    model.eval()
+    for x, y in images:
+        model(x.to(device))
+        labels.append(y)
+    hook.remove()
+    scaler, probe = linear_probe(torch.cat(features).numpy(), torch.cat(labels).numpy())
+    weight = torch.from_numpy(probe.coef_ / scaler.scale_)  # the head takes features as they are
+    bias = torch.from_numpy(probe.intercept_) - weight @ torch.from_numpy(scaler.mean_)
+    if len(probe.classes_) == 2:  # scikit-learn has one score for two classes: their difference
+        weight, bias = torch.cat([-weight, weight]) / 2, torch.cat([-bias, bias]) / 2
+    head.weight.copy_(weight)
+    head.bias.copy_(bias)
+    return model

@@ -9,12 +9,15 @@ MEAN = (0.485, 0.456, 0.406)  # ImageNet's, per channel, of values in 0..1
 STD = (0.229, 0.224, 0.225)
 
 
-def train_transform(size: int) -> v2.Compose:
-    """A random crop and flip of a PIL image or uint8 tensor: float (3, size, size), normalised."""
+def train_transform(size: int, scale: float = 0.08) -> v2.Compose:
+    """A random crop and flip of a PIL image or uint8 tensor: float (3, size, size), normalised.
+
+    A crop shows at least the share `scale` of the picture's area, in 0..1.
+    """
     return v2.Compose(
         [
             v2.ToImage(),
-            v2.RandomResizedCrop(size),
+            v2.RandomResizedCrop(size, scale=(scale, 1)),
             v2.RandomHorizontalFlip(),
             v2.ToDtype(torch.float32, scale=True),
             v2.Normalize(MEAN, STD),

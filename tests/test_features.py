@@ -6,7 +6,7 @@ import torch
 from torch.utils.data import DataLoader, TensorDataset
 from torchvision.models import resnet18
 
-from helpers.features import extract_features, linear_probe
+from helpers.features import extract_features, linear_probe, probe_head
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +26,8 @@ def test_features_are_the_channel_means_of_the_layers(batches):
     model.layer4.register_forward_hook(lambda module, inputs, output: outputs.update(layer4=output))
     with torch.inference_mode():
         model.eval()(batches.dataset.tensors[0])
-    np.testing.assert_allclose(features[:, 256:], outputs["layer4"].mean((2, 3)).numpy(), rtol=1e-4, atol=1e-6)
+    means = outputs["layer4"].mean((2, 3)).numpy()
+    np.testing.assert_allclose(features[:, 256:], means, rtol=1e-4, atol=1e-6)
 
 
 def test_features_leave_the_batchnorm_statistics_alone(batches):
@@ -44,3 +45,19 @@ def test_the_probe_separates_what_a_line_can():
     probe = linear_probe(features[::2], labels[::2])
     assert probe.score(features[1::2], labels[1::2]) > 0.9
     assert probe.predict_proba(features).shape == (100, 2)
+
+
+@pytest.mark.parametrize("num_classes", [2, 3])
+def test_the_head_answers_as_the_probe_that_it_comes_from(num_classes):
+    torch.manual_seed(0)
+    model = torch.nn.Sequential(torch.nn.Linear(4, 8), torch.nn.ReLU(), torch.nn.Linear(8, num_classes))
+    x, y = 5 * torch.rand(60, 4), torch.arange(60) % num_classes
+    probe_head(model, DataLoader(TensorDataset(x, y), batch_size=25))
+    assert model[2].weight.requires_grad
+
+    with torch.inference_mode():
+        features = model[:2](x).numpy()
+        said = model(x).softmax(1).numpy()
+    expected = linear_probe(features, y.numpy()).predict_proba(features)
+    np.testing.assert_allclose(said, expected, atol=1e-5)
+    assert not model[2]._forward_pre_hooks

@@ -6,6 +6,7 @@ from base64 import b64decode, b64encode
 
 import matplotlib.pyplot as plt
 import nbformat
+import numpy as np
 import pytest
 from nbformat import v4
 from PIL import Image
@@ -24,6 +25,13 @@ def png(**metadata: str) -> str:
     buffer = io.BytesIO()
     figure.savefig(buffer, metadata=metadata)
     plt.close(figure)
+    return b64encode(buffer.getvalue()).decode()
+
+
+def encode(picture: np.ndarray) -> str:
+    """A base64 PNG of the integers (h, w, 4)."""
+    buffer = io.BytesIO()
+    Image.fromarray(picture.astype(np.uint8)).save(buffer, "PNG")
     return b64encode(buffer.getvalue()).decode()
 
 
@@ -115,12 +123,36 @@ def test_edits_made_while_it_runs_are_not_lost(write, monkeypatch):
     assert "# Edited" in path.read_text()
 
 
-def test_png_keeps_its_pixels_and_loses_its_text():
+def pixels(encoded: str) -> np.ndarray:
+    """Red, green, blue and alpha of a base64 PNG: integers (h, w, 4)."""
+    return np.asarray(Image.open(io.BytesIO(b64decode(encoded))).convert("RGBA")).astype(int)
+
+
+def test_png_of_few_colours_keeps_its_pixels_and_loses_its_text():
     encoded = png(Title="a title", Software="a version")
-    bare = refresh_notebooks.bare_png(encoded)
-    before, after = (Image.open(io.BytesIO(b64decode(image))) for image in (encoded, bare))
-    assert before.tobytes() == after.tobytes()
-    assert b"a title" not in b64decode(bare)
+    small = refresh_notebooks.small_png(encoded)
+    assert (pixels(small) == pixels(encoded)).all()
+    assert b"a title" not in b64decode(small)
+    assert refresh_notebooks.small_png(small) == small
+
+
+def test_png_of_many_colours_shrinks_and_keeps_white_white():
+    """A plot beside a photograph: the paper stays white, the photograph's colours come close."""
+    noise = np.random.default_rng(0).integers(-20, 20, (100, 100, 3))
+    ramp = np.linspace(60, 200, 100)
+    picture = np.full((100, 200, 4), 255)
+    picture[:, :100, :3] = noise + np.stack(np.broadcast_arrays(ramp, ramp[:, None], 128), axis=-1)
+    encoded = encode(picture)
+    small = refresh_notebooks.small_png(encoded)
+    assert len(small) < 0.6 * len(encoded)
+    assert (pixels(small)[:, 100:] == 255).all()
+    assert abs(pixels(small) - picture).mean() < 6
+    assert refresh_notebooks.small_png(small) == small
+
+
+def test_png_with_transparency_keeps_its_pixels():
+    picture = np.random.default_rng(0).integers(0, 256, (40, 40, 4))
+    assert (pixels(refresh_notebooks.small_png(encode(picture))) == picture).all()
 
 
 def test_names_choose_notebooks_and_an_unknown_one_is_said(write, monkeypatch, capsys):

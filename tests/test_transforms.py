@@ -82,6 +82,9 @@ def test_training_crops_and_flips():
     assert width.min() < 0.45
     assert width.max() > 0.8
 
+    most_of_it = torch.stack([denormalise(train_transform(32, scale=0.9)(picture)) for _ in range(50)])[:, 0]
+    assert (most_of_it[:, 16, 0] - most_of_it[:, 16, -1]).abs().min() > 0.6
+
 
 @pytest.mark.parametrize("split", ["train", "val"])
 def test_tensors_of_whole_numbers_are_pictures_too(split, picture):

@@ -8,6 +8,7 @@ A second run of an unchanged notebook changes nothing: where an output differs o
 """
 
 import argparse
+import io
 import re
 import struct
 import subprocess
@@ -21,6 +22,7 @@ from nbclient import NotebookClient
 from nbclient.exceptions import CellControlSignal, DeadKernelError
 from nbformat import NotebookNode
 from nbval.plugin import get_sanitize_patterns
+from PIL import Image
 
 from tools import environment
 from tools.notebook_hygiene import (
@@ -52,11 +54,28 @@ def png_chunks(png: bytes) -> Iterator[tuple[bytes, bytes]]:
         start = end
 
 
-def bare_png(encoded: str) -> str:
-    """A base64 PNG without its text and times."""
+def in_palette(png: bytes) -> bytes:
+    """The PNG in the 256 colours that suit it best, where that makes it smaller; transparent ones stay."""
+    image = Image.open(io.BytesIO(png))
+    if image.mode == "P" or image.convert("RGBA").getchannel("A").getextrema()[0] < 255:
+        return png
+    smaller = io.BytesIO()
+    # Median cut keeps white white; k-means brings the other colours closer.
+    palette = image.convert("RGB").quantize(method=Image.Quantize.MEDIANCUT, kmeans=1)
+    palette.save(smaller, "PNG", optimize=True)
+    return min(png, smaller.getvalue(), key=len)
+
+
+def bare(png: bytes) -> bytes:
+    """The PNG without its text and times."""
     # The chunks that make the picture begin with an upper-case letter; transparency is the exception.
-    kept = [chunk for kind, chunk in png_chunks(b64decode(encoded)) if kind[:1].isupper() or kind == b"tRNS"]
-    return b64encode(PNG_SIGNATURE + b"".join(kept)).decode()
+    kept = [chunk for kind, chunk in png_chunks(png) if kind[:1].isupper() or kind == b"tRNS"]
+    return PNG_SIGNATURE + b"".join(kept)
+
+
+def small_png(encoded: str) -> str:
+    """A base64 PNG as it is stored."""
+    return b64encode(bare(in_palette(b64decode(encoded)))).decode()
 
 
 def sanitize(text: str) -> str:
@@ -93,7 +112,7 @@ def normalise(notebook: NotebookNode) -> None:
             data = output.get("data", {})
             data.pop(WIDGET, None)  # its model lives in the kernel that has just ended
             if "image/png" in data:
-                data["image/png"] = bare_png(data["image/png"])
+                data["image/png"] = small_png(data["image/png"])
             if output.output_type == "error":  # the traceback names paths of this machine
                 output.traceback = [f"{output.ename}: {output.evalue}"]
 
