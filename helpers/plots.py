@@ -6,6 +6,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import torch
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 from torch import nn
 from torch.utils.data import DataLoader
 
@@ -49,7 +50,8 @@ def show_images(images: Sequence, titles: Sequence[str] | None = None, columns: 
     figure, axes = plt.subplots(rows, columns, figsize=(1.7 * columns, 2 * rows), squeeze=False, layout="tight")
     for ax in axes.flat:
         ax.axis("off")
-    for ax, image, title in zip(axes.flat, images, titles or [None] * len(images), strict=False):
+    pairs = zip(images, titles or [None] * len(images), strict=True)
+    for ax, (image, title) in zip(axes.flat, pairs, strict=False):  # the last row may have room left
         imshow(image, title, ax)
     return figure
 
@@ -61,7 +63,10 @@ def visualize_model(model: nn.Module, images: DataLoader, class_names: Sequence[
     device = next(model.parameters()).device
     x, y = (torch.cat(part)[:num_images] for part in zip(*_take(images, num_images), strict=True))
     confidence, predicted = model(x.to(device)).softmax(1).cpu().max(1)
-    titles = [prediction_title(class_names[p], float(c), class_names[t]) for p, c, t in zip(predicted, confidence, y)]
+    titles = [
+        prediction_title(class_names[p], float(c), class_names[t])
+        for p, c, t in zip(predicted, confidence, y, strict=True)
+    ]
     return show_images(list(x), titles, columns=min(num_images, 6))
 
 
@@ -87,5 +92,6 @@ def plot_history(history: History) -> Figure:
         for phase, marker in (("train", "o"), ("val", "s")):
             ax.plot(epochs, history[f"{phase}_{key}"], marker=marker, markersize=4, label=phase)
         ax.set(xlabel="epoch", ylabel=label)
+        ax.xaxis.set_major_locator(MaxNLocator(integer=True))
         ax.legend()
     return figure

@@ -4,6 +4,7 @@ import copy
 import math
 import os
 from collections.abc import Callable
+from itertools import repeat
 from pathlib import Path
 
 import torch
@@ -137,6 +138,63 @@ def train_model(
     return model, history
 
 
+def early_stopping(patience: int) -> Callable[[History], bool]:
+    """For `on_epoch`: ends the training when `val_loss` has not improved for `patience` epochs (Prechelt, 1998)."""
+
+    def stop(history: History) -> bool:
+        losses = history["val_loss"]
+        return len(losses) - 1 - losses.index(min(losses)) >= patience
+
+    return stop
+
+
+def find_learning_rate(
+    model: nn.Module,
+    batches: DataLoader,
+    criterion: Callable,
+    optimizer: torch.optim.Optimizer,
+    lowest: float = 1e-6,
+    highest: float = 1.0,
+    steps: int = 40,
+) -> tuple[list[float], list[float]]:
+    """Raise the learning rate from step to step and watch the loss (Smith, 2015).
+
+    The model and the optimizer are put back as they were.
+
+    Args:
+        model, batches, criterion, optimizer: as for `train_model`; `batches` is repeated as needed.
+        lowest, highest: of the rate of the optimizer's first group; the others keep their ratio to it.
+        steps: how many rates are tried, evenly on a logarithmic scale.
+
+    Returns:
+        The rates, and the loss at each, smoothed over some steps. Both end early where the loss has grown
+        to four times its smallest value or is no longer a number.
+    """
+    before = copy.deepcopy((model.state_dict(), optimizer.state_dict()))
+    device = next(model.parameters()).device
+    factors = [group["lr"] / optimizer.param_groups[0]["lr"] for group in optimizer.param_groups]
+    endless = (batch for _ in repeat(None) for batch in batches)
+    rates, losses, mean = [], [], 0.0
+    train_mode(model)
+    for step, (x, y) in zip(range(steps), endless, strict=False):
+        rate = lowest * (highest / lowest) ** (step / (steps - 1))
+        for group, factor in zip(optimizer.param_groups, factors, strict=True):
+            group["lr"] = rate * factor
+        loss, _ = compute_loss(criterion, model(x.to(device)), y.to(device))
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        mean = 0.8 * mean + 0.2 * loss.item()
+        smooth = mean / (1 - 0.8 ** (step + 1))  # the mean began at 0
+        if not math.isfinite(smooth) or smooth > 4 * min(losses, default=smooth):
+            break
+        rates.append(rate)
+        losses.append(smooth)
+    model.load_state_dict(before[0])
+    optimizer.load_state_dict(before[1])
+    return rates, losses
+
+
 def save_checkpoint(path, model, optimizer, scheduler, loader: DataLoader, history: History, best: dict) -> None:
     """Write all that the next epoch depends on, so that a kill at any moment leaves a whole file."""
     path = Path(path)
@@ -152,7 +210,7 @@ def save_checkpoint(path, model, optimizer, scheduler, loader: DataLoader, histo
         "order": loader.generator.get_state() if loader.generator else None,
     }
     torch.save(state, part)
-    os.replace(part, path)
+    part.replace(path)
 
 
 def load_checkpoint(path, model, optimizer, scheduler, loader: DataLoader) -> tuple[History, dict]:

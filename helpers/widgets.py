@@ -25,7 +25,8 @@ from helpers.models import (
     skeleton,
     stages,
 )
-from helpers.plots import ORANGE, imshow
+from helpers.plots import ORANGE, imshow, plot_history
+from helpers.training import History
 from helpers.transforms import augmentation
 
 
@@ -56,16 +57,43 @@ class Explorer:
 
     def _update(self, _change=None) -> None:
         figure, self.text = self.draw(**{name: control.value for name, control in vars(self.controls).items()})
-        png = io.BytesIO()
-        figure.savefig(png, format="png", bbox_inches="tight")
-        plt.close(figure)
-        self._image.value = png.getvalue()
+        self._image.value = _png(figure)
         self._caption.value = escape(self.text)
 
     def _repr_mimebundle_(self, **kwargs) -> dict:
-        live = self._box._repr_mimebundle_(**kwargs)
-        png = b64encode(self._image.value).decode()
-        return {**live, "image/png": png, "text/plain": self.text}
+        return _bundle(self._box, self._image, self.text, **kwargs)
+
+
+class LiveCurves:
+    """The curves of a training while it runs: show it, then give it to `train_model` as `on_epoch` (lesson 04).
+
+    Attributes:
+        text: the sentence that belongs to the picture.
+    """
+
+    def __init__(self):
+        self._image = ipywidgets.Image(format="png")
+        self({"train_loss": [], "train_acc": [], "val_loss": [], "val_acc": [], "lr": []})
+
+    def __call__(self, history: History) -> None:
+        self.text = f"curves of {len(history['lr'])} epochs"
+        self._image.value = _png(plot_history(history))
+
+    def _repr_mimebundle_(self, **kwargs) -> dict:
+        return _bundle(self._image, self._image, self.text, **kwargs)
+
+
+def _png(figure: Figure) -> bytes:
+    png = io.BytesIO()
+    figure.savefig(png, format="png", bbox_inches="tight")
+    plt.close(figure)
+    return png.getvalue()
+
+
+def _bundle(box: ipywidgets.Widget, image: ipywidgets.Image, text: str, **kwargs) -> dict:
+    """Alive in JupyterLab, a picture on GitHub, a line of text in the tests."""
+    live = box._repr_mimebundle_(**kwargs)
+    return {**live, "image/png": b64encode(image.value).decode(), "text/plain": text}
 
 
 def augmentation_explorer(image: Image.Image, size: int) -> Explorer:

@@ -1,14 +1,13 @@
 """From files to batches: what people's folders really look like, and what lesson 02 builds by hand."""
 
-import ast
 import pickle
 import shutil
 from pathlib import Path
 
-import nbformat
 import numpy as np
 import pytest
 import torch
+from lesson_code import lesson_code
 from PIL import ExifTags, Image
 from torch.utils.data import DataLoader
 from torchvision.datasets import ImageFolder
@@ -27,7 +26,6 @@ from helpers.errors import LessonError
 from helpers.tracks import IMAGES
 from helpers.transforms import eval_transform, train_transform
 from helpers.widgets import batch_explorer
-from tools.environment import NOTEBOOKS
 
 RED, GREEN, BLUE, GREY = (255, 0, 0), (0, 255, 0), (0, 0, 255), (128, 128, 128)
 WHITE, BLACK = (255, 255, 255), (0, 0, 0)
@@ -573,19 +571,7 @@ def test_the_explorer_leaves_the_random_numbers_alone(shown):
 
 @pytest.fixture(scope="module")
 def lesson() -> dict:
-    """The imports, classes and functions of the lesson, without running the rest of it."""
-    cells = nbformat.read(NOTEBOOKS / "02_data_loading.ipynb", as_version=4).cells
-    nodes = [node for cell in cells if cell.cell_type == "code" for node in ast.parse(cell.source).body]
-    wanted = [
-        node
-        for node in nodes
-        if isinstance(node, (ast.Import, ast.ImportFrom, ast.FunctionDef, ast.ClassDef))
-        or (isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "ENDINGS")
-    ]
-    module = ast.Module(wanted, [])
-    names = {"__name__": "lesson"}
-    exec(compile(module, "02_data_loading.ipynb", "exec"), names)
-    return names
+    return lesson_code("02_data_loading.ipynb", "ENDINGS")
 
 
 def same_items(one, other) -> bool:

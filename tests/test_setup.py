@@ -97,3 +97,8 @@ def test_readme_tells_what_make_does():
     said = " ".join(readme.split())
     for command in by_hand:
         assert command.replace(" --quiet", "") in said, "the README's commands without make are others"
+
+
+def test_ruff_finds_nothing():
+    check = subprocess.run([sys.executable, "-m", "ruff", "check", "--no-cache", ROOT], capture_output=True, text=True)
+    assert check.returncode == 0, check.stdout

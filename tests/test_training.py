@@ -5,11 +5,13 @@ import itertools
 
 import pytest
 import torch
+from lesson_code import lesson_code
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
 from helpers.errors import LessonError
-from helpers.training import compute_loss, run_epoch, train_model
+from helpers.training import compute_loss, early_stopping, find_learning_rate, run_epoch, train_model
+from helpers.widgets import LiveCurves
 
 
 def tiny_model(seed: int = 0) -> nn.Module:
@@ -56,7 +58,7 @@ def test_validation_changes_nothing():
 
 
 def test_training_learns_and_reports_each_epoch():
-    model, history = train(12)
+    _, history = train(12)
     assert history["train_loss"][-1] < history["train_loss"][0]
     assert {len(values) for values in history.values()} == {12}
     assert history["lr"][:5] == pytest.approx([0.1, 0.1, 0.05, 0.05, 0.025])
@@ -168,3 +170,65 @@ def test_a_last_batch_of_one_image_trains():
     assert len(history["lr"]) == 1
     seen = itertools.chain.from_iterable(y.tolist() for _, y in loaders["train"])
     assert len(list(seen)) == 17
+
+
+def test_early_stopping_waits_for_its_patience():
+    stop = early_stopping(patience=2)
+    assert [stop({"val_loss": losses}) for losses in ([3.0], [3.0, 2.0, 2.5], [3.0, 2.0, 2.5, 2.1])] == [
+        False,
+        False,
+        True,
+    ]
+    _, history = train(40, on_epoch=lambda history: len(history["lr"]) > 1 and stop({"val_loss": [1.0, 2.0, 2.0]}))
+    assert len(history["lr"]) == 2
+
+
+def test_the_finder_tries_rates_and_puts_all_back():
+    model, loaders = tiny_model(), tiny_loaders()
+    groups = [{"params": model[6].parameters(), "lr": 0.1}, {"params": model[0].parameters(), "lr": 0.01}]
+    optimizer = torch.optim.SGD(groups, momentum=0.9)
+    weights, state = copy.deepcopy((model.state_dict(), optimizer.state_dict()))
+    seen = []
+    optimizer.register_step_pre_hook(lambda opt, *_: seen.append([group["lr"] for group in opt.param_groups]))
+    rates, losses = find_learning_rate(model, loaders["train"], nn.CrossEntropyLoss(), optimizer, 1e-4, 1e-1, 7)
+
+    assert rates == pytest.approx([1e-4 * 10 ** (step / 2) for step in range(7)])
+    assert [head for head, _ in seen] == rates
+    assert all(backbone == pytest.approx(head / 10) for head, backbone in seen)
+    assert len(losses) == 7 and losses[0] == pytest.approx(0.7, abs=0.3)
+    assert all(torch.equal(weights[key], value) for key, value in model.state_dict().items())
+    assert optimizer.state_dict() == state
+
+
+def test_the_finder_stops_where_the_loss_explodes():
+    model = tiny_model()
+    optimizer = torch.optim.SGD(model.parameters(), lr=1)
+    rates, losses = find_learning_rate(model, tiny_loaders()["train"], nn.CrossEntropyLoss(), optimizer, 1, 1e12)
+    assert len(rates) == len(losses) < 40
+    assert max(losses) <= 4 * min(losses)
+
+
+def test_the_loop_by_hand(capsys):
+    lesson = lesson_code("04_training_loop.ipynb")
+    runs = []
+    for function in (lesson["train_by_hand"], train_model):
+        model = tiny_model()
+        optimizer, scheduler = sgd(model)
+        runs.append(function(model, tiny_loaders(), nn.CrossEntropyLoss(), optimizer, scheduler, num_epochs=5))
+    (by_hand, its_history), (ours, history) = runs
+    for key, values in its_history.items():
+        assert history[key] == pytest.approx(values, rel=1e-5), key
+    for one, two in zip(by_hand.parameters(), ours.parameters(), strict=True):
+        torch.testing.assert_close(one, two)
+    losses = {"val_loss": [3.0, 2.0, 2.5, 2.1]}
+    assert lesson["early_stopping"](2)(losses) == early_stopping(2)(losses)
+
+
+def test_the_live_curves_follow_the_training():
+    live = LiveCurves()
+    bundle = live._repr_mimebundle_()
+    assert bundle["text/plain"] == "curves of 0 epochs"
+    train(3, on_epoch=live)
+    later = live._repr_mimebundle_()
+    assert later["text/plain"] == "curves of 3 epochs"
+    assert later["image/png"] != bundle["image/png"]

@@ -1,11 +1,10 @@
 """What the network sees: the helpers against torchvision's presets, and against lesson 01's own steps."""
 
-import ast
 
-import nbformat
 import numpy as np
 import pytest
 import torch
+from lesson_code import lesson_code
 from PIL import Image
 from torchvision.models import ResNet18_Weights
 from torchvision.transforms import v2
@@ -20,7 +19,6 @@ from helpers.transforms import (
     train_transform,
 )
 from helpers.widgets import augmentation_explorer
-from tools.environment import NOTEBOOKS
 
 PRESET = ResNet18_Weights.IMAGENET1K_V1.transforms()  # no weights are loaded for it
 LEVEL = 1 / 255 / min(STD)  # one grey level, normalised
@@ -109,18 +107,7 @@ def test_denormalise_is_the_inverse(shape):
 
 @pytest.fixture(scope="module")
 def lesson() -> dict:
-    """The imports, constants and functions of the lesson, without running the rest of it."""
-    cells = nbformat.read(NOTEBOOKS / "01_transforms.ipynb", as_version=4).cells
-    nodes = [node for cell in cells if cell.cell_type == "code" for node in ast.parse(cell.source).body]
-    wanted = [
-        node
-        for node in nodes
-        if isinstance(node, (ast.Import, ast.ImportFrom, ast.FunctionDef))
-        or (isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) in ("MEAN", "STD"))
-    ]
-    names = {}
-    exec(compile(ast.Module(wanted, []), "01_transforms.ipynb", "exec"), names)
-    return names
+    return lesson_code("01_transforms.ipynb", "MEAN", "STD")
 
 
 def test_the_lesson_and_the_helper_know_the_same_constants(lesson):

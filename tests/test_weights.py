@@ -19,7 +19,9 @@ CARD = measure_transfer.CARD.read_text()
 RESULTS = json.loads(measure_transfer.RESULTS.read_text())
 TARGETS = {  # images, method: the mean accuracy that the lessons rely on
     ("insects", "frozen embedded features + linear probe"): 0.90,
+    ("insects", "fine-tuned from the embedded weights, 15 epochs"): 0.95,
     ("photographs", "frozen embedded features + linear probe"): 0.80,
+    ("photographs", "fine-tuned from the embedded weights, 15 epochs"): 0.85,
 }
 
 
@@ -53,6 +55,15 @@ def test_pretrained_features_beat_random_ones(images):
     (pretrained,) = measured(images, "frozen embedded features + linear probe")
     low, high = mean_interval(measured(images, "random frozen features + linear probe"))[1:]
     assert low <= high < pretrained
+
+
+@pytest.mark.parametrize("images", ["insects", "photographs"])
+def test_fine_tuning_beats_training_from_scratch(images):
+    scratch, tuned = (
+        mean_interval(measured(images, method))
+        for method in ("from scratch, the textbook's 25 epochs", "fine-tuned from the embedded weights, 15 epochs")
+    )
+    assert scratch[2] < tuned[1], "the intervals over seeds do not overlap"
 
 
 def test_damaged_weights_are_refused(tmp_path, monkeypatch):

@@ -1,7 +1,7 @@
 """Measure what the embedded ResNet18 is worth on ants and bees, and write the table into its model card.
 
     python data/recipes/measure_transfer.py                  # the embedded insects, on test
-    python data/recipes/measure_transfer.py --images FOLDER  # the photographs, on val: they have no test split
+    python data/recipes/measure_transfer.py --images FOLDER  # the photographs, on val; they have no test
 
 Each result is appended to `data/weights/results.json` as soon as it is there, so a run that was
 stopped goes on where it ended. Delete an entry to measure it again. It multiplies in bfloat16 where
@@ -9,32 +9,34 @@ the processor does that natively.
 """
 
 import argparse
+import copy
 import json
-import os
 from pathlib import Path
 
 import numpy as np
 import torch
 from PIL import Image
+from pretrain_resnet18 import precision
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from torch import nn
+from torchvision.transforms import v2
 
 from helpers.data import ImageDataset, image_datasets, load_image, make_dataloaders
 from helpers.evaluation import Accuracy, accuracy, mean_interval, predict
-from helpers.features import extract_features, linear_probe
-from helpers.models import EMBEDDED, load_model, replace_head
+from helpers.features import extract_features, linear_probe, probe_head
+from helpers.models import EMBEDDED, load_model, parameter_groups, replace_head
 from helpers.tracks import IMAGES
 from helpers.training import train_model
 from helpers.transforms import eval_transform, train_transform
-from pretrain_resnet18 import precision
 
 RESULTS = EMBEDDED.parent / "results.json"
 CARD = EMBEDDED.parent / "README.md"
 START, END = "<!-- results -->\n", "<!-- /results -->"
 SEEDS = range(5)
-SIZES = {"insects": 128, "photographs": 160}
+SIZES = {"insects": 128, "photographs": 160}  # in pixels
+TUNED_SIZES = {"insects": 160, "photographs": 224}  # more pixels help fine-tuning
 
 
 def in_memory(folder: Path, size: int) -> dict[str, ImageDataset]:
@@ -48,7 +50,8 @@ def in_memory(folder: Path, size: int) -> dict[str, ImageDataset]:
 
 def colours(dataset: ImageDataset) -> np.ndarray:
     """(images, 512): how often each of 8 x 8 x 8 colours occurs in a picture."""
-    rows = [np.asarray(dataset.loader(path).resize((64, 64), Image.Resampling.BILINEAR)) for path, _ in dataset.samples]
+    small = [dataset.loader(path).resize((64, 64), Image.Resampling.BILINEAR) for path, _ in dataset.samples]
+    rows = map(np.asarray, small)
     return np.stack([np.histogramdd(p.reshape(-1, 3), bins=8, range=[(0, 256)] * 3)[0].ravel() for p in rows])
 
 
@@ -71,10 +74,13 @@ def frozen(weights: str | None, datasets, measured: str, size: int, seed: int):
 
 
 def from_scratch(datasets, measured: str, size: int, seed: int):
-    """The textbook's recipe, 25 epochs, from random weights."""
+    """The textbook's recipe, 25 epochs, from random weights, with the epoch that was best on val.
+
+    Where val itself is measured this flatters the result: the best of 25 is chosen on what counts.
+    """
     torch.manual_seed(seed)
-    model = replace_head(load_model(None), len(datasets["train"].classes)).to(memory_format=torch.channels_last)
-    datasets["train"].transform = train_transform(size)
+    model = replace_head(load_model(None), len(datasets["train"].classes))
+    model = model.to(memory_format=torch.channels_last)
     loaders = make_dataloaders(datasets, seed=seed)
     optimizer = torch.optim.SGD(model.parameters(), lr=0.001, momentum=0.9)
     scheduler = torch.optim.lr_scheduler.StepLR(optimizer, step_size=7, gamma=0.1)
@@ -84,28 +90,44 @@ def from_scratch(datasets, measured: str, size: int, seed: int):
 
 
 def fine_tuned(datasets, measured: str, size: int, seed: int):
-    """All layers from the embedded weights: AdamW with one cycle, 10 epochs, the new head ten times faster."""
+    """All layers from the embedded weights: a linear probe first, then 15 epochs of AdamW with one cycle.
+
+    The last epoch counts, on each picture and its mirror image: one cycle ends calm, nothing is chosen.
+    """
     torch.manual_seed(seed)
-    model = replace_head(load_model("embedded"), len(datasets["train"].classes)).to(memory_format=torch.channels_last)
-    datasets["train"].transform = train_transform(size)
+    model = replace_head(load_model("embedded"), len(datasets["train"].classes))
+    model = model.to(memory_format=torch.channels_last)
+    datasets["train"].transform = eval_transform(size)
+    probe_head(model, make_dataloaders(datasets)["train"])
+    datasets["train"].transform = train_transform(size, scale=0.35)
     loaders = make_dataloaders(datasets, seed=seed)
-    rates = [2e-4, 2e-3]
-    backbone = [p for name, p in model.named_parameters() if not name.startswith("fc.")]
-    groups = [{"params": backbone}, {"params": model.fc.parameters()}]
-    optimizer = torch.optim.AdamW(groups, weight_decay=0.05)
-    steps = 10 * len(loaders["train"])
-    scheduler = torch.optim.lr_scheduler.OneCycleLR(optimizer, rates, total_steps=steps)
-    train_model(model, loaders, nn.CrossEntropyLoss(), optimizer, scheduler, num_epochs=10)
-    probabilities, labels = predict(model, loaders[measured])
-    return accuracy(probabilities.argmax(1), labels)
+    groups = parameter_groups(model, lr=2e-3, backbone_lr=2e-4, weight_decay=0.05)
+    optimizer = torch.optim.AdamW(groups)
+    steps = 15 * len(loaders["train"])
+    scheduler = torch.optim.lr_scheduler.OneCycleLR(optimizer, [g["lr"] for g in groups], total_steps=steps)
+    last = {}
+    train_model(
+        model,
+        loaders,
+        nn.CrossEntropyLoss(),
+        optimizer,
+        scheduler,
+        num_epochs=15,
+        on_epoch=lambda history: last.update(copy.deepcopy(model.state_dict())),
+    )
+    model.load_state_dict(last)
+    plain, labels = predict(model, loaders[measured])
+    datasets[measured].transform = v2.Compose([eval_transform(size), v2.RandomHorizontalFlip(p=1)])
+    mirrored, _ = predict(model, loaders[measured])
+    return accuracy((plain + mirrored).argmax(1), labels)
 
 
-METHODS = {  # title: (how, over how many seeds; where nothing is random, one will do)
-    "colours alone, logistic regression": (colour_baseline, SEEDS[:1]),
-    "random frozen features + linear probe": (lambda *a: frozen(None, *a), SEEDS),
-    "from scratch, the textbook's 25 epochs": (from_scratch, SEEDS),
-    "frozen embedded features + linear probe": (lambda *a: frozen("embedded", *a), SEEDS[:1]),
-    "fine-tuned from the embedded weights, 10 epochs": (fine_tuned, SEEDS),
+METHODS = {  # title: (how, pixels, over how many seeds; where nothing is random, one will do)
+    "colours alone, logistic regression": (colour_baseline, SIZES, SEEDS[:1]),
+    "random frozen features + linear probe": (lambda *a: frozen(None, *a), SIZES, SEEDS),
+    "from scratch, the textbook's 25 epochs": (from_scratch, SIZES, SEEDS),
+    "frozen embedded features + linear probe": (lambda *a: frozen("embedded", *a), SIZES, SEEDS[:1]),
+    "fine-tuned from the embedded weights, 15 epochs": (fine_tuned, TUNED_SIZES, SEEDS),
 }
 
 
@@ -120,25 +142,26 @@ def table(results: dict) -> str:
                 mean, low, high = mean_interval([right / total for right, total in runs.values()])
                 cells.append(f"{mean:.1%} ({low:.1%} to {high:.1%}, {len(runs)} seeds)")
             else:
-                single = [Accuracy(*run) for run in runs.values()]
-                cells += [f"{a.value:.1%} ({a.low:.1%} to {a.high:.1%}, nothing random)" for a in single] or ["not measured yet"]
+                for run in runs.values():
+                    a = Accuracy(*run)
+                    cells.append(f"{a.value:.1%} ({a.low:.1%} to {a.high:.1%}, nothing random)")
         lines.append(f"| {title} | {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    raw = argparse.RawDescriptionHelpFormatter
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=raw)
     parser.add_argument("--images", type=Path, help="the folder of the photographs, with train/ and val/")
     folder = parser.parse_args().images
     images, measured = ("photographs", "val") if folder else ("insects", "test")
-    size = SIZES[images]
-    datasets = in_memory(folder or IMAGES["embedded"], size)
-
     results = json.loads(RESULTS.read_text()) if RESULTS.is_file() else {}
-    for title, (method, seeds) in METHODS.items():
+    for title, (method, sizes, seeds) in METHODS.items():
+        size = sizes[images]
         runs = results.setdefault(images, {}).setdefault(title, {})
         for seed in seeds:
             if str(seed) not in runs:
+                datasets = in_memory(folder or IMAGES["embedded"], size)
                 with precision(torch.device("cpu")):
                     result = method(datasets, measured, size, seed)
                 runs[str(seed)] = [result.right, result.total]
@@ -152,7 +175,7 @@ def main() -> None:
 def write(path: Path, text: str) -> None:
     part = path.with_suffix(".part")
     part.write_text(text)
-    os.replace(part, path)
+    part.replace(path)
 
 
 if __name__ == "__main__":

@@ -21,7 +21,7 @@ import hashlib
 import io
 import json
 import math
-import os
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -55,7 +55,7 @@ def load_images(folder: Path) -> tuple[torch.Tensor, torch.Tensor, list[dict]]:
         sources, labels = [], []
         for part in map(np.load, parts):
             data, offsets = part["data"], part["offsets"]
-            sources += [io.BytesIO(data[a:b].tobytes()) for a, b in zip(offsets, offsets[1:])]
+            sources += [io.BytesIO(data[a:b].tobytes()) for a, b in pairwise(offsets)]
             labels += part["labels"].tolist()
     elif (folder / "wnids.txt").is_file():
         words = dict(line.split("\t") for line in (folder / "words.txt").read_text().splitlines())
@@ -65,7 +65,7 @@ def load_images(folder: Path) -> tuple[torch.Tensor, torch.Tensor, list[dict]]:
         sources = [path for paths in files for path in paths]
         labels = [label for label, paths in enumerate(files) for _ in paths]
     else:
-        raise SystemExit(f"{folder}: neither part-*.npz nor wnids.txt is here; give the folder of Tiny ImageNet.")
+        raise SystemExit(f"{folder} has neither part-*.npz nor wnids.txt; give the folder of Tiny ImageNet.")
     images = np.empty((len(sources), SIDE, SIDE, 3), np.uint8)
     for i, source in enumerate(tqdm(sources, desc="decode", mininterval=5)):
         images[i] = Image.open(source).convert("RGB")
@@ -123,7 +123,7 @@ def top1(model: nn.Module, images: torch.Tensor, labels: torch.Tensor) -> float:
     model.eval()
     right = 0
     with precision(images.device):
-        for x, y in zip(images.split(BATCH_SIZE), labels.split(BATCH_SIZE)):
+        for x, y in zip(images.split(BATCH_SIZE), labels.split(BATCH_SIZE), strict=True):
             right += int((model(normalise(x)).argmax(1) == y).sum())
     return right / len(labels)
 
@@ -137,11 +137,12 @@ def save(state: dict, path: Path) -> None:
     """Write a checkpoint whole or not at all."""
     part = path.with_suffix(".part")
     torch.save(state, part)
-    os.replace(part, path)
+    part.replace(path)
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    raw = argparse.RawDescriptionHelpFormatter
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=raw)
     parser.add_argument("data", type=Path)
     parser.add_argument("--out", type=Path, default=Path("data/weights/resnet18_tiny_imagenet.safetensors"))
     parser.add_argument("--checkpoint", type=Path, default=Path("data/downloads/pretrain_checkpoint.pt"))
@@ -189,7 +190,7 @@ def main() -> None:
         progress_bar.update()
         if (step + 1) % CHECKPOINT_EVERY == 0:
             if not loss.isfinite():
-                raise SystemExit(f"The loss is {loss.item()} at step {step + 1}: lower PEAK_LR and start afresh.")
+                raise SystemExit(f"The loss is {loss.item()} at step {step + 1}: lower PEAK_LR, begin anew.")
             state = {"model": model.state_dict(), "optimizer": optimizer.state_dict(), "step": step + 1}
             save(state, args.checkpoint)
             progress_bar.set_postfix(side=sides[epoch], loss=f"{loss.item():.2f}")
@@ -213,7 +214,7 @@ def main() -> None:
     part = args.out.with_suffix(".part")
     safetensors.torch.save_file(weights, part, metadata)
     digest = hashlib.sha256(part.read_bytes()).hexdigest()
-    os.replace(part, args.out)
+    part.replace(args.out)
     (args.out.parent / "SHA256SUMS").write_text(f"{digest}  {args.out.name}\n")
     args.checkpoint.unlink(missing_ok=True)
     print(f"{args.out}: held-out top-1 {accuracy:.1%}")
