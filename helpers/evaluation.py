@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from scipy.optimize import minimize_scalar
 from scipy.stats import binomtest, sem
 from scipy.stats import t as student
 from torch import nn
@@ -53,6 +54,53 @@ def predict(model: nn.Module, images: DataLoader) -> tuple[torch.Tensor, torch.T
     model.eval()
     batches = [(model(x.to(device)).float().softmax(1).cpu(), y) for x, y in images]
     return torch.cat([p for p, _ in batches]), torch.cat([y for _, y in batches])
+
+
+def top_losses(probabilities: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+    """Indices of the pictures, the most wrong first: those whose right class got the smallest probability."""
+    return probabilities[torch.arange(len(labels)), labels].argsort()
+
+
+def least_sure(probabilities: torch.Tensor) -> torch.Tensor:
+    """Indices of the pictures, the one with the smallest confidence first."""
+    return probabilities.amax(1).argsort()
+
+
+def calibration_error(probabilities: torch.Tensor, labels: torch.Tensor, bins: int = 10) -> float:
+    """How far confidence and accuracy are apart (ECE: Guo et al., 2017): the mean over equally wide bins.
+
+    Args:
+        probabilities: (images, classes).
+        labels: (images,), class indices.
+        bins: into how many parts 0..1 is cut; each counts as much as it holds pictures.
+
+    Returns:
+        In 0..1. With few pictures it is above 0 even for a model that is perfectly calibrated.
+    """
+    confidence, predicted = probabilities.max(1)
+    gap = (predicted == labels).float() - confidence
+    part = (confidence * bins).long().clamp(max=bins - 1)
+    return float(torch.zeros(bins).index_add(0, part, gap).abs().sum() / len(labels))
+
+
+def fit_temperature(probabilities: torch.Tensor, labels: torch.Tensor) -> float:
+    """The temperature that makes `probabilities` fit best (Guo et al., 2017). Above 1: the model was too sure.
+
+    Args:
+        probabilities: (images, classes), of pictures that were not trained on.
+        labels: (images,), class indices.
+    """
+
+    def loss(log_temperature: float) -> float:
+        warmed = with_temperature(probabilities, np.exp(log_temperature))
+        return -float(warmed[torch.arange(len(labels)), labels].clamp(min=1e-12).log().mean())
+
+    return float(np.exp(minimize_scalar(loss, bounds=(-3, 3), method="bounded").x))
+
+
+def with_temperature(probabilities: torch.Tensor, temperature: float) -> torch.Tensor:
+    """Divide the scores behind `probabilities` by `temperature`: surer below 1, less sure above, the same answers."""
+    return (probabilities.clamp(min=1e-12).log() / temperature).softmax(1)
 
 
 def mean_interval(values) -> tuple[float, float, float]:

@@ -1,12 +1,15 @@
 """Pictures, predictions and curves, in one style that reads without colour vision (lesson 05)."""
 
 from collections.abc import Sequence
+from itertools import cycle
 
 import matplotlib.pyplot as plt
 import numpy as np
 import torch
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
+from sklearn.calibration import calibration_curve
+from sklearn.metrics import ConfusionMatrixDisplay
 from torch import nn
 from torch.utils.data import DataLoader
 
@@ -84,6 +87,54 @@ def prediction_title(predicted: str, confidence: float, truth: str) -> str:
     return title if predicted == truth else f"{title}\nwrong: {truth}"
 
 
+def show_maps(images: Sequence, maps: torch.Tensor, titles: Sequence[str], columns: int = 6) -> Figure:
+    """Show pictures as `show_images`, each under its map: (n, h, w), from 0 (dark) to 1 (bright)."""
+    figure = show_images(images, titles, columns)
+    for ax, places in zip(figure.axes, maps, strict=False):  # the last row may have room left
+        ax.imshow(places, cmap="cividis", alpha=0.55, vmin=0, vmax=1)  # reads without colour vision too
+    return figure
+
+
+def plot_confusion(predicted, labels, class_names: Sequence[str]) -> Figure:
+    """Confusion matrix: how many pictures of each class (row) were taken for each class (column)."""
+    side = 2.5 + 0.5 * len(class_names)
+    figure, ax = plt.subplots(figsize=(side, side), layout="tight")
+    classes = range(len(class_names))
+    ConfusionMatrixDisplay.from_predictions(
+        labels, predicted, labels=classes, display_labels=class_names, cmap="Blues", colorbar=False, ax=ax
+    )
+    ax.grid(False)
+    return figure
+
+
+def plot_reliability(probabilities: torch.Tensor, labels: torch.Tensor, ax: plt.Axes, bins: int = 5) -> plt.Axes:
+    """Reliability diagram: how often the answer is right, against how sure the model is of it.
+
+    Args:
+        probabilities: (images, classes).
+        labels: (images,), class indices.
+        ax: where to draw.
+        bins: groups of equally many pictures.
+    """
+    confidence, predicted = probabilities.max(1)
+    accuracy, mean_confidence = calibration_curve(predicted == labels, confidence, n_bins=bins, strategy="quantile")
+    ax.plot([0, 1], [0, 1], color="grey", linestyle="--", label="perfect")
+    ax.plot(mean_confidence, accuracy, marker="o", label="model")
+    low = 1 / probabilities.shape[1]  # the most probable class cannot have less
+    ax.set(xlabel="confidence", ylabel="share that is right", xlim=(low, 1.01), ylim=(0, 1.05))
+    ax.legend()
+    return ax
+
+
+def plot_embedding(points: np.ndarray, labels, class_names: Sequence[str], ax: plt.Axes) -> plt.Axes:
+    """Scatter plot of (n, 2) points; each class has its colour and its marker."""
+    for index, (name, marker) in enumerate(zip(class_names, cycle("os^Dv"), strict=False)):
+        ax.scatter(*points[np.asarray(labels) == index].T, marker=marker, s=18, alpha=0.7, label=name)
+    ax.set(xticks=[], yticks=[])
+    ax.legend()
+    return ax
+
+
 def plot_history(history: History) -> Figure:
     """Loss and accuracy of both phases against the epochs, from `train_model`."""
     epochs = np.arange(1, len(history["lr"]) + 1)
@@ -91,7 +142,7 @@ def plot_history(history: History) -> Figure:
     for ax, key, label in zip(axes, ("loss", "acc"), ("loss", "accuracy"), strict=True):
         for phase, marker in (("train", "o"), ("val", "s")):
             ax.plot(epochs, history[f"{phase}_{key}"], marker=marker, markersize=4, label=phase)
-        ax.set(xlabel="epoch", ylabel=label)
+        ax.set(xlabel="epoch", ylabel=label, xlim=(0.5, max(len(epochs), 1) + 0.5))
         ax.xaxis.set_major_locator(MaxNLocator(integer=True))
         ax.legend()
     return figure

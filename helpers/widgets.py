@@ -12,9 +12,12 @@ import torch
 import torchvision
 from matplotlib.figure import Figure
 from PIL import Image
+from torch import nn
 from torch.utils.data import DataLoader, Dataset
 
-from helpers.data import weighted_sampler
+from helpers.data import make_dataloaders, weighted_sampler
+from helpers.evaluation import predict
+from helpers.explain import grad_cam
 from helpers.models import (
     count_multiply_adds,
     count_parameters,
@@ -25,7 +28,7 @@ from helpers.models import (
     skeleton,
     stages,
 )
-from helpers.plots import ORANGE, imshow, plot_history
+from helpers.plots import ORANGE, imshow, plot_history, prediction_title, show_images, show_maps
 from helpers.training import History
 from helpers.transforms import augmentation
 
@@ -243,3 +246,41 @@ def _draw_class_counts(ax: plt.Axes, batches: list[torch.Tensor], class_names: l
     ax.bar(chosen, bottom[chosen - 1], fill=False, edgecolor="black", linewidth=2)
     ax.set(xlabel="batch", ylabel="pictures", xticks=numbers, axisbelow=True)
     ax.legend(loc="center left", bbox_to_anchor=(1, 0.5))
+
+
+def confusion_explorer(model: nn.Module, dataset: Dataset, layer: str = "layer4") -> Explorer:
+    """The pictures of one cell of the confusion matrix, the surest first, and where its answer comes from (lesson 05).
+
+    Args:
+        model: a convolutional network that was trained on the classes of `dataset`.
+        dataset: with `classes`; its pictures are normalised tensors, the same at each look.
+        layer: where `helpers.explain.grad_cam` looks.
+
+    Returns:
+        An explorer with the controls `truth`, `predicted` and `maps`; it shows up to twelve pictures.
+    """
+    probabilities, labels = predict(model, make_dataloaders({"val": dataset})["val"])
+    confidence, answers = probabilities.max(1)
+
+    def draw(truth: int, predicted: int, maps: bool) -> tuple[Figure, str]:
+        cell = ((labels == truth) & (answers == predicted)).nonzero().ravel()
+        shown = cell[confidence[cell].argsort(descending=True)][:12].tolist()
+        images = [dataset[i][0] for i in shown]
+        names = dataset.classes
+        titles = [prediction_title(names[predicted], float(confidence[i]), names[truth]) for i in shown]
+        if not shown:
+            figure = show_images([torch.zeros(3, 32, 32)], ["no such picture"])
+        elif maps:
+            figure = show_maps(images, grad_cam(model, torch.stack(images), [predicted] * len(shown), layer), titles)
+        else:
+            figure = show_images(images, titles)
+        figure.suptitle(f"{len(cell)} of {len(labels)} pictures")
+        return figure, f"{names[truth]}, taken for {names[predicted]}, {'with' if maps else 'without'} maps"
+
+    classes = [(name, index) for index, name in enumerate(dataset.classes)]
+    return Explorer(
+        draw,
+        truth=ipywidgets.Dropdown(options=classes),
+        predicted=ipywidgets.Dropdown(options=classes, value=1),
+        maps=ipywidgets.Checkbox(value=True),
+    )
