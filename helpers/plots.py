@@ -91,7 +91,7 @@ def show_maps(images: Sequence, maps: torch.Tensor, titles: Sequence[str], colum
     """Show pictures as `show_images`, each under its map: (n, h, w), from 0 (dark) to 1 (bright)."""
     figure = show_images(images, titles, columns)
     for ax, places in zip(figure.axes, maps, strict=False):  # the last row may have room left
-        ax.imshow(places, cmap="cividis", alpha=0.55, vmin=0, vmax=1)  # reads without colour vision too
+        ax.imshow(np.asarray(places), cmap="cividis", alpha=0.55, vmin=0, vmax=1)  # reads without colour vision too
     return figure
 
 

@@ -281,6 +281,6 @@ def confusion_explorer(model: nn.Module, dataset: Dataset, layer: str = "layer4"
     return Explorer(
         draw,
         truth=ipywidgets.Dropdown(options=classes),
-        predicted=ipywidgets.Dropdown(options=classes, value=1),
+        predicted=ipywidgets.Dropdown(options=classes),
         maps=ipywidgets.Checkbox(value=True),
     )

@@ -5,7 +5,17 @@ import torch
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
-from helpers.evaluation import Accuracy, accuracy, mean_interval, predict
+from helpers.evaluation import (
+    Accuracy,
+    accuracy,
+    calibration_error,
+    fit_temperature,
+    least_sure,
+    mean_interval,
+    predict,
+    top_losses,
+    with_temperature,
+)
 
 
 def test_wilson_interval():
@@ -39,3 +49,34 @@ def test_predict_gives_probabilities_in_evaluation_mode():
     assert torch.equal(before, model[1].running_mean)
     torch.testing.assert_close(probabilities, model(images).softmax(1))
     assert truth.tolist() == labels.tolist()
+
+
+PROBABILITIES = torch.tensor([[0.9, 0.1], [0.2, 0.8], [0.55, 0.45], [0.95, 0.05]])
+LABELS = torch.tensor([0, 1, 1, 1])
+
+
+def test_the_most_wrong_and_the_least_sure_come_first():
+    assert top_losses(PROBABILITIES, LABELS).tolist() == [3, 2, 1, 0]
+    assert least_sure(PROBABILITIES).tolist() == [2, 1, 0, 3]
+
+
+def test_calibration_error_by_hand():
+    # groups 0.8..0.9: one right at 0.8; 0.9..1: 0.9 right, 0.95 wrong; 0.5..0.6: 0.55 wrong
+    by_hand = (abs(1 - 0.8) + abs(1 - 0.9 - 0.95) + abs(-0.55)) / 4
+    assert calibration_error(PROBABILITIES, LABELS) == pytest.approx(by_hand, abs=1e-6)
+    certain = torch.tensor([[1.0, 0.0], [0.0, 1.0]])
+    assert calibration_error(certain, torch.tensor([0, 1])) == 0
+    assert calibration_error(certain, torch.tensor([1, 0])) == 1
+
+
+def test_the_temperature_undoes_overconfidence():
+    generator = torch.Generator().manual_seed(0)
+    scores = 2 * torch.randn(20_000, 3, generator=generator)
+    labels = torch.multinomial(scores.softmax(1), 1, generator=generator).ravel()  # calibrated by construction
+    too_sure = (2.5 * scores).softmax(1)
+    temperature = fit_temperature(too_sure, labels)
+    assert temperature == pytest.approx(2.5, rel=0.05)
+    repaired = with_temperature(too_sure, temperature)
+    assert calibration_error(repaired, labels) < 0.02 < calibration_error(too_sure, labels)
+    assert torch.equal(repaired.argmax(1), too_sure.argmax(1))
+    torch.testing.assert_close(with_temperature(too_sure, 2.5), scores.softmax(1), atol=1e-4, rtol=0)

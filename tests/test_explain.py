@@ -1,0 +1,138 @@
+"""Grad-CAM maps, and the pictures that lesson 05 draws with them."""
+
+import matplotlib.pyplot as plt
+import pytest
+import torch
+from lesson_code import lesson_code
+from torch import nn
+from torch.utils.data import Dataset
+from torchvision.models import resnet18
+
+from helpers.evaluation import predict
+from helpers.explain import grad_cam, randomised_copy
+from helpers.models import freeze, replace_head
+from helpers.plots import plot_confusion, plot_embedding, plot_reliability, show_maps, visualize_model
+from helpers.widgets import confusion_explorer
+
+
+class Corners(Dataset):
+    """Eight pictures; class 1 has a bright square above on the left, class 0 has none."""
+
+    classes = ("none", "square")
+
+    def __len__(self):
+        return 8
+
+    def __getitem__(self, index):
+        picture = torch.zeros(3, 32, 32)
+        if index % 2:
+            picture[:, :8, :8] = 1
+        return picture, index % 2
+
+
+def finder() -> nn.Module:
+    """A network that says `square` where something is bright."""
+    model = nn.Sequential()
+    model.add_module("layer4", nn.Conv2d(3, 1, 4, stride=4))
+    model.add_module("pool", nn.AdaptiveMaxPool2d(1))
+    model.add_module("flat", nn.Flatten())
+    model.add_module("fc", nn.Linear(1, 2))
+    with torch.no_grad():
+        model.layer4.weight.fill_(1 / 48)
+        model.layer4.bias.zero_()
+        model.fc.weight.copy_(torch.tensor([[-1.0], [1.0]]))
+        model.fc.bias.copy_(torch.tensor([0.5, -0.5]))
+    return model
+
+
+def batch(dataset: Dataset) -> torch.Tensor:
+    return torch.stack([dataset[i][0] for i in range(len(dataset))])
+
+
+def test_the_map_is_where_the_evidence_is():
+    images = batch(Corners())[1::2]
+    maps = grad_cam(finder(), images, [1] * len(images))
+    assert maps.shape == (4, 32, 32)
+    assert torch.allclose(maps.amax((1, 2)), torch.ones(4))
+    assert maps[:, :6, :6].min() > 0.9 and maps[:, 12:, 12:].max() == 0
+    assert not grad_cam(finder(), images, [0] * len(images)).any(), "nothing speaks for the other class"
+
+
+def test_each_picture_is_asked_about_its_own_class():
+    model = replace_head(resnet18(), 2)
+    images = torch.rand(2, 3, 64, 64, generator=torch.Generator().manual_seed(0))
+    both = grad_cam(model, images, [0, 1])
+    for i, single in enumerate((grad_cam(model, images[:1], [0]), grad_cam(model, images[1:], [1]))):
+        torch.testing.assert_close(both[i], single[0], atol=1e-4, rtol=1e-4)
+
+
+def test_a_frozen_network_is_explained_and_left_alone():
+    model = freeze(replace_head(resnet18(), 2)).train()
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    maps = grad_cam(model, torch.rand(1, 3, 64, 64), [0])
+    assert not maps.requires_grad and maps.isfinite().all()
+    assert all(torch.equal(before[name], value) for name, value in model.state_dict().items())
+    assert all(parameter.grad is None for parameter in model.parameters())
+
+
+def test_a_randomised_copy_keeps_nothing_and_the_original_all():
+    model = finder()
+    copied = randomised_copy(model)
+    assert torch.equal(model.layer4.weight, torch.full((1, 3, 4, 4), 1 / 48))
+    assert all(
+        not torch.equal(mine, other) for mine, other in zip(model.parameters(), copied.parameters(), strict=True)
+    )
+
+
+def test_the_lesson_builds_what_the_helpers_do():
+    lesson = lesson_code("05_visualization.ipynb")
+    torch.manual_seed(0)
+    model = replace_head(resnet18(), 2).eval()
+    image = torch.rand(1, 3, 64, 64)
+    by_hand = lesson["grad_cam_by_hand"](model, image[0], 1)
+    stretched = nn.functional.interpolate(by_hand[None, None], (64, 64), mode="bilinear")[0, 0]
+    torch.testing.assert_close(grad_cam(model, image, [1])[0], stretched / stretched.max(), atol=1e-4, rtol=1e-4)
+
+    loader = torch.utils.data.DataLoader(Corners(), batch_size=8)
+    theirs = lesson["visualize_by_hand"](finder(), loader, Corners.classes)
+    ours = visualize_model(finder(), loader, Corners.classes)
+    titles = [[ax.get_title() for ax in figure.axes] for figure in (theirs, ours)]
+    assert titles[0] == ["none", "square"] * 3
+    assert [title.split()[0] for title in titles[1]] == titles[0]
+    plt.close("all")
+
+
+def test_the_plots_show_the_numbers():
+    predicted, labels = torch.tensor([0, 1, 1, 1]), torch.tensor([0, 1, 1, 0])
+    texts = {text.get_text() for text in plot_confusion(predicted, labels, ["a", "b", "c"]).axes[0].texts}
+    assert texts == {"0", "1", "2"}  # a class without pictures has its row as well
+
+    probabilities = torch.tensor([[0.9, 0.1], [0.4, 0.6], [0.2, 0.8], [0.1, 0.9]])
+    ax = plot_reliability(probabilities, labels, plt.figure().subplots(), bins=2)
+    assert ax.lines[1].get_ydata().tolist() == pytest.approx([1.0, 0.5])
+
+    ax = plot_embedding(torch.rand(4, 2).numpy(), labels, ["a", "b"], plt.figure().subplots())
+    assert [len(points.get_offsets()) for points in ax.collections] == [2, 2]
+
+    figure = show_maps(list(batch(Corners())[:2]), torch.rand(2, 32, 32), ["one", "two"], columns=3)
+    assert [len(ax.images) for ax in figure.axes] == [2, 2, 0]
+    plt.close("all")
+
+
+def test_the_explorer_shows_the_chosen_cell():
+    explorer = confusion_explorer(finder(), Corners())
+    assert explorer.text == "none, taken for none, with maps"
+    first = explorer._image.value
+    explorer.controls.truth.value = 1
+    assert explorer.text == "square, taken for none, with maps"  # there is none: it says so
+    empty = explorer._image.value
+    explorer.controls.predicted.value = 1
+    with_maps = explorer._image.value
+    explorer.controls.maps.value = False
+    assert explorer.text == "square, taken for square, without maps"
+    assert len({first, empty, with_maps, explorer._image.value}) == 4
+
+
+def test_the_finder_of_these_tests_finds():
+    probabilities, labels = predict(finder(), torch.utils.data.DataLoader(Corners(), batch_size=4))
+    assert torch.equal(probabilities.argmax(1), labels)
