@@ -274,6 +274,7 @@ def confusion_explorer(model: nn.Module, dataset: Dataset, layer: str = "layer4"
             figure = show_maps(images, grad_cam(model, torch.stack(images), [predicted] * len(shown), layer), titles)
         else:
             figure = show_images(images, titles)
+        figure.set_figheight(figure.get_figheight() + 0.4)
         figure.suptitle(f"{len(cell)} of {len(labels)} pictures")
         return figure, f"{names[truth]}, taken for {names[predicted]}, {'with' if maps else 'without'} maps"
 
