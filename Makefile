@@ -21,7 +21,7 @@ $(READY): requirements.txt pyproject.toml
 $(UV):
 	$(MAKE) $(READY)
 
-.PHONY: lab test notebooks photos insects weights requirements clean
+.PHONY: lab test notebooks mutations photos insects weights requirements clean
 lab: $(READY) ## set up and open JupyterLab on the first lesson
 	$(VENV) -m jupyterlab notebooks/00_start_here.ipynb
 
@@ -30,6 +30,9 @@ test: $(READY) ## set up, run all tests, and run every notebook and compare it s
 
 notebooks: $(READY) ## run every notebook anew and store its outputs (NAMES="00 01" for some)
 	$(VENV) -m tools.refresh_notebooks $(NAMES)
+
+mutations: $(READY) ## put faults into a copy, one by one, and see that the tests go red
+	$(VENV) -m tools.mutations
 
 photos: $(READY) ## download the ant and bee photographs and torchvision's weights (92 MB)
 	$(VENV) -m helpers.downloads

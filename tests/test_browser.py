@@ -156,6 +156,7 @@ def assert_all_controls_answer(explorer: Locator) -> None:
         move(control)
         expect(caption).not_to_have_text(said, timeout=30_000)
         expect(picture).not_to_have_attribute("src", seen, timeout=30_000)
+    expect(picture).to_have_js_property("complete", True)
 
 
 @pytest.mark.parametrize("name", ["00_start_here", "01_transforms", "03_model_surgery", "05_visualization"])
@@ -172,5 +173,6 @@ def test_the_lesson_runs_and_its_explorers_answer(page, lab, name):
 def test_dark_theme(page, lab):
     page.evaluate("window.jupyterapp.commands.execute('apputils:change-theme', {theme: 'JupyterLab Dark'})")
     expect(page.locator("body")).to_have_attribute("data-jp-theme-light", "false")
+    expect(page.locator("#jupyterlab-splash")).to_have_count(0)
     lesson_explorers(page)[0].scroll_into_view_if_needed()
     page.screenshot(path=ARTIFACTS / "dark_theme.png")

@@ -11,7 +11,14 @@ from torchvision.models import resnet18
 from helpers.evaluation import predict
 from helpers.explain import grad_cam, randomised_copy
 from helpers.models import freeze, replace_head
-from helpers.plots import plot_confusion, plot_embedding, plot_reliability, show_maps, visualize_model
+from helpers.plots import (
+    plot_confusion,
+    plot_embedding,
+    plot_reliability,
+    prediction_title,
+    show_maps,
+    visualize_model,
+)
 from helpers.widgets import confusion_explorer
 
 
@@ -100,6 +107,11 @@ def test_the_lesson_builds_what_the_helpers_do():
     assert titles[0] == ["none", "square"] * 3
     assert [title.split()[0] for title in titles[1]] == titles[0]
     plt.close("all")
+
+
+def test_a_wrong_answer_is_told_in_words():
+    assert prediction_title("bees", 0.931, "bees") == "bees 93%"
+    assert prediction_title("bees", 0.931, "ants") == "bees 93%\nwrong: ants"
 
 
 def test_the_plots_show_the_numbers():

@@ -1,0 +1,152 @@
+"""Put deliberate faults into a copy of the project, one at a time, and see that the tests go red.
+
+    make mutations
+
+A fault that stays green is a hole in the tests. Of `make test`, each fault runs the part that should see it.
+"""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import NamedTuple
+
+from tqdm.auto import tqdm
+
+from tools.environment import ROOT
+
+
+class Fault(NamedTuple):
+    """In `file`, `right` (which occurs once) becomes `wrong`; `tests` is what should see it."""
+
+    file: str
+    right: str
+    wrong: str
+    tests: str
+
+
+TRANSFORMS, DATA, MODELS = "helpers/transforms.py", "helpers/data.py", "helpers/models.py"
+TRAINING, FEATURES, EVALUATION = "helpers/training.py", "helpers/features.py", "helpers/evaluation.py"
+EXPLAIN, PLOTS, WIDGETS = "helpers/explain.py", "helpers/plots.py", "helpers/widgets.py"
+LESSON_01, LESSON_03 = "notebooks/01_transforms.ipynb", "notebooks/03_model_surgery.ipynb"
+LESSON_04, LESSON_05 = "notebooks/04_training_loop.ipynb", "notebooks/05_visualization.ipynb"
+
+FAULTS = [
+    # transforms
+    Fault(TRANSFORMS, "MEAN = (0.485, 0.456, 0.406)", "MEAN = (0.406, 0.456, 0.485)", "tests/test_transforms.py"),
+    Fault(TRANSFORMS, '"val": eval_transform(size)', '"val": train_transform(size)', "tests/test_transforms.py"),
+    Fault(TRANSFORMS, "images * std + mean", "images * mean + std", "tests/test_transforms.py"),
+    Fault(TRANSFORMS, "round(size * 256 / 224)", "size", "tests/test_transforms.py"),
+    # data
+    Fault(DATA, 'shuffle=split == "train"', "shuffle=False", "tests/test_data.py"),
+    Fault(DATA, "transforms[split], train.classes)", "transforms[split])", "tests/test_data.py"),
+    Fault(DATA, "ImageOps.exif_transpose(file)", "file.copy()", "tests/test_data.py"),
+    Fault(DATA, "numbers // 256", "numbers.clip(0, 255)", "tests/test_data.py"),
+    Fault(DATA, "1 / labels.bincount()", "labels.bincount()", "tests/test_data.py"),
+    Fault(DATA, "for path in sorted(folder.rglob", "for path in (folder.rglob", "tests/test_data.py"),
+    # models
+    Fault(MODELS, "nn.Linear, nn.Conv2d))][-1]", "nn.Linear, nn.Conv2d))][0]", "tests/test_models.py"),
+    Fault(MODELS, "            layer.eval()", "            pass", "tests/test_models.py"),
+    Fault(MODELS, "keep = (*find_heads(model), *trainable)", "keep = trainable", "tests/test_models.py"),
+    Fault(MODELS, "parameter.ndim > 1]", "True]", "tests/test_models.py"),
+    Fault(MODELS, "return counter.get_total_flops() // 2", "return counter.get_total_flops()", "tests/test_models.py"),
+    Fault(MODELS, "hexdigest() != sums[path.name]", 'hexdigest() == ""', "tests/test_weights.py"),
+    # training
+    Fault(TRAINING, "optimizer.zero_grad()\n            loss.b", "loss.b", "tests/test_training.py"),
+    Fault(TRAINING, "loss.detach() * len(y)", "loss.detach() * 4", "tests/test_training.py"),
+    Fault(
+        TRAINING,
+        "    best = copy.deepcopy(model.state_dict())  #",
+        "    best = model.state_dict()  #",
+        "tests/test_training.py",
+    ),
+    Fault(
+        TRAINING,
+        "                    best = copy.deepcopy(",
+        "                    best = dict(",
+        "tests/test_training.py",
+    ),
+    Fault(TRAINING, "if optimizer else model.eval()", "if optimizer else model.train()", "tests/test_training.py"),
+    Fault(TRAINING, "if val[1] > max(", "if val[1] < max(", "tests/test_training.py"),
+    Fault(TRAINING, 'torch.set_rng_state(state["random"])', "pass", "tests/test_training.py"),
+    Fault(TRAINING, 'if loader.generator and state["order"] is not None', "if False", "tests/test_training.py"),
+    Fault(TRAINING, "    model.load_state_dict(before[0])\n", "", "tests/test_training.py"),
+    Fault(TRAINING, ">= patience", "> patience", "tests/test_training.py"),
+    Fault(TRAINING, "+ weight * sum(", "+ 0 * sum(", "tests/test_training.py tests/test_models.py"),
+    # features, evaluation, explanations, pictures
+    Fault(FEATURES, "LogisticRegression(C=C, max", "LogisticRegression(max", "tests/test_features.py"),
+    Fault(FEATURES, "- weight @ torch", "+ weight @ torch", "tests/test_features.py"),
+    Fault(EVALUATION, "    model.eval()\n", "", "tests/test_evaluation.py"),
+    Fault(EVALUATION, 'method="wilson").low', 'method="exact").low', "tests/test_evaluation.py"),
+    Fault(EVALUATION, "amax(1).argsort()", "amax(1).argsort(descending=True)", "tests/test_evaluation.py"),
+    Fault(EVALUATION, ".abs().sum() / len", ".sum().abs() / len", "tests/test_evaluation.py"),
+    Fault(EXPLAIN, "relu_attributions=True", "relu_attributions=False", "tests/test_explain.py"),
+    Fault(EXPLAIN, "            module.reset_parameters()", "            pass", "tests/test_explain.py"),
+    Fault(PLOTS, "title if predicted == truth", "title if predicted != truth", "tests/test_explain.py"),
+    Fault(WIDGETS, "(answers == predicted)).nonzero", "(answers != predicted)).nonzero", "tests/test_explain.py"),
+    # what the lessons build by hand
+    Fault(LESSON_01, "MEAN = (0.485, 0.456, 0.406)", "MEAN = (0.5, 0.5, 0.5)", "tests/test_transforms.py"),
+    Fault(LESSON_03, "layer.eval()", "layer.train()", LESSON_03),
+    Fault(LESSON_04, 'model.train(phase == "train")', "model.train()", "tests/test_training.py"),
+    Fault(
+        LESSON_04,
+        "running_loss += loss.item() * len(labels)",
+        "running_loss += loss.item() * 32",
+        "tests/test_training.py",
+    ),
+    Fault(LESSON_05, "return (weights * maps).sum(1).relu()", "return maps.sum(1).relu()", "tests/test_explain.py"),
+]
+
+
+def applied(fault: Fault, folder: Path) -> str:
+    """The text of the fault's file with the fault in it.
+
+    Raises:
+        ValueError: `right` is not there exactly once, so the entry no longer says what it did.
+    """
+    text = (folder / fault.file).read_text(encoding="utf-8")
+    right, wrong = fault.right, fault.wrong
+    if fault.file.endswith(".ipynb"):  # a lesson's code, as JSON writes it
+        right, wrong = (json.dumps(code, ensure_ascii=False)[1:-1] for code in (right, wrong))
+    if text.count(right) != 1:
+        raise ValueError(f"{fault.file} has {fault.right!r} {text.count(right)} times, not once")
+    return text.replace(right, wrong)
+
+
+def tests_are_green(folder: Path, tests: str) -> bool:
+    command = [sys.executable, "-m", "pytest", "--exitfirst", "--quiet", "-p", "no:cacheprovider", *tests.split()]
+    environment = os.environ | {"PYTHONPATH": str(folder)}  # the copy's helpers, not the installed ones
+    code = subprocess.run(command, cwd=folder, env=environment, stdout=subprocess.DEVNULL).returncode
+    if code not in (0, 1):
+        raise RuntimeError(f"pytest {tests} did not run: it ended with {code}")
+    return code == 0
+
+
+def main() -> int:
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary) / "copy"
+        away = shutil.ignore_patterns(".venv", ".git", "__pycache__", "downloads", "artifacts", ".ipynb_checkpoints")
+        shutil.copytree(ROOT, folder, ignore=away)
+        everything = dict.fromkeys(part for fault in FAULTS for part in fault.tests.split())
+        if not tests_are_green(folder, " ".join(everything)):
+            print("The tests are red without any fault: mend them first.")
+            return 1
+        unseen = []
+        for fault in tqdm(FAULTS, unit="fault"):
+            file = folder / fault.file
+            whole = file.read_bytes()
+            file.write_text(applied(fault, folder), encoding="utf-8")
+            if tests_are_green(folder, fault.tests):
+                unseen.append(fault)
+            file.write_bytes(whole)
+    for fault in unseen:
+        print(f"Nobody saw: {fault.file}: {fault.right!r} -> {fault.wrong!r} ({fault.tests})")
+    print(f"{len(FAULTS) - len(unseen)} of {len(FAULTS)} faults were seen")
+    return bool(unseen)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
