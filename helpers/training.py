@@ -10,11 +10,14 @@ from pathlib import Path
 import torch
 from torch import nn
 from torch.optim.lr_scheduler import CyclicLR, LRScheduler, OneCycleLR
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, Dataset
 from tqdm.auto import tqdm
 
+from helpers.data import make_dataloaders
 from helpers.errors import LessonError
-from helpers.models import train_mode
+from helpers.features import probe_head
+from helpers.models import parameter_groups, train_mode
+from helpers.transforms import eval_transform, train_transform
 
 AUXILIARY_WEIGHT = {"InceptionOutputs": 0.4, "GoogLeNetOutputs": 0.3}  # Szegedy et al., 2015 and 2014
 PER_BATCH = (OneCycleLR, CyclicLR)  # schedulers that count batches; the others count epochs
@@ -135,6 +138,52 @@ def train_model(
                     break
     finally:  # also after an error and the stop button: the reader keeps the best weights
         model.load_state_dict(best)
+    return model, history
+
+
+def fine_tune(
+    model: nn.Module,
+    datasets: dict[str, Dataset],
+    size: int,
+    num_epochs: int = 15,
+    seed: int = 0,
+    on_epoch: Callable[[History], None] | None = None,
+) -> tuple[nn.Module, History]:
+    """The recipe of lesson 07: a linear probe as the head, then all layers with AdamW and one cycle.
+
+    Head first: Kumar et al., 2022. One cycle: Smith and Topin, 2018. The pretrained layers learn ten times slower
+    than the head. One cycle ends calm, so the weights of the last epoch count, and `val` chooses nothing.
+
+    Args:
+        model: pretrained, after `replace_head`, on the device where it shall train.
+        datasets: `train` and `val`, as from `image_datasets` or decoded once by `CachedDataset`; the
+            transform of `train` is left alone, copies get those of the recipe.
+        size: the side of the square, in pixels, that the network sees.
+        num_epochs: passes over the training images.
+        seed: of the order of the pictures; crops and flips follow `torch.manual_seed`.
+        on_epoch: called with the history after each epoch, as in `train_model`.
+
+    Returns:
+        The model (the same object) and the history, as from `train_model`.
+    """
+    still, moving = copy.copy(datasets["train"]), copy.copy(datasets["train"])
+    still.transform, moving.transform = eval_transform(size), train_transform(size, scale=0.35)
+    probe_head(model, make_dataloaders({"train": still})["train"])
+
+    loaders = make_dataloaders({"train": moving, "val": datasets["val"]}, seed=seed)
+    groups = parameter_groups(model, lr=2e-3, backbone_lr=2e-4, weight_decay=0.05)
+    optimizer = torch.optim.AdamW(groups)
+    scheduler = OneCycleLR(optimizer, [group["lr"] for group in groups], total_steps=num_epochs * len(loaders["train"]))
+    last = {}
+
+    def keep_last(history: History) -> bool | None:
+        last.update(copy.deepcopy(model.state_dict()))
+        return on_epoch(history) if on_epoch else None
+
+    _, history = train_model(
+        model, loaders, nn.CrossEntropyLoss(), optimizer, scheduler, num_epochs, on_epoch=keep_last
+    )
+    model.load_state_dict(last)
     return model, history
 
 

@@ -7,10 +7,11 @@ import pytest
 import torch
 from lesson_code import lesson_code
 from torch import nn
-from torch.utils.data import DataLoader, TensorDataset
+from torch.utils.data import DataLoader, Dataset, TensorDataset
 
 from helpers.errors import LessonError
-from helpers.training import compute_loss, early_stopping, find_learning_rate, run_epoch, train_model
+from helpers.training import compute_loss, early_stopping, find_learning_rate, fine_tune, run_epoch, train_model
+from helpers.transforms import eval_transform
 from helpers.widgets import LiveCurves
 
 
@@ -232,3 +233,47 @@ def test_the_live_curves_follow_the_training():
     later = live._repr_mimebundle_()
     assert later["text/plain"] == "curves of 3 epochs"
     assert later["image/png"] != bundle["image/png"]
+
+
+class Colours(Dataset):
+    """Sixteen noisy pictures, red or blue, as uint8, with a transform as the datasets of `helpers.data` have it."""
+
+    transform = None
+
+    def __init__(self):
+        generator = torch.Generator().manual_seed(0)
+        self.images = torch.randint(0, 100, (16, 3, 20, 20), generator=generator, dtype=torch.uint8)
+        self.images[::2, 0] += 100
+        self.images[1::2, 2] += 100
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def __getitem__(self, index: int):
+        return self.transform(self.images[index]), index % 2
+
+
+def test_fine_tune_is_the_recipe():
+    datasets = {"train": Colours(), "val": Colours()}
+    datasets["val"].transform = eval_transform(16)
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten())
+    model.append(nn.Linear(8, 2))
+    seen = []
+    tuned, history = fine_tune(
+        model, datasets, 16, num_epochs=4, on_epoch=lambda history: seen.append(copy.deepcopy(model.state_dict()))
+    )
+    assert tuned is model and len(history["lr"]) == 4
+    assert history["val_acc"] == [1.0] * 4, "the head starts where the probe ends"
+    assert history["lr"][0] == pytest.approx(2e-3 / 25), "one cycle begins at a 25th of the highest rate"
+    assert all(torch.equal(seen[-1][name], value) for name, value in model.state_dict().items())
+    assert not torch.equal(seen[0]["0.weight"], seen[-1]["0.weight"]), "the pretrained layers learn as well"
+    assert datasets["train"].transform is None, "the reader's dataset is left alone"
+
+
+def test_fine_tune_may_be_ended_early():
+    datasets = {"train": Colours(), "val": Colours()}
+    datasets["val"].transform = eval_transform(16)
+    model = nn.Sequential(nn.Conv2d(3, 4, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 2))
+    _, history = fine_tune(model, datasets, 16, num_epochs=5, on_epoch=lambda history: len(history["lr"]) == 2)
+    assert len(history["lr"]) == 2

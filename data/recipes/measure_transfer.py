@@ -9,7 +9,6 @@ the processor does that natively.
 """
 
 import argparse
-import copy
 import json
 from pathlib import Path
 
@@ -25,11 +24,11 @@ from torchvision.transforms import v2
 
 from helpers.data import ImageDataset, image_datasets, load_image, make_dataloaders
 from helpers.evaluation import Accuracy, accuracy, mean_interval, predict
-from helpers.features import extract_features, linear_probe, probe_head
-from helpers.models import EMBEDDED, load_model, parameter_groups, replace_head
+from helpers.features import extract_features, linear_probe
+from helpers.models import EMBEDDED, load_model, replace_head
 from helpers.tracks import IMAGES
-from helpers.training import train_model
-from helpers.transforms import eval_transform, train_transform
+from helpers.training import fine_tune, train_model
+from helpers.transforms import eval_transform
 
 RESULTS = EMBEDDED.parent / "results.json"
 CARD = EMBEDDED.parent / "README.md"
@@ -90,35 +89,15 @@ def from_scratch(datasets, measured: str, size: int, seed: int):
 
 
 def fine_tuned(datasets, measured: str, size: int, seed: int):
-    """All layers from the embedded weights: a linear probe first, then 15 epochs of AdamW with one cycle.
-
-    The last epoch counts, on each picture and its mirror image: one cycle ends calm, nothing is chosen.
-    """
+    """All layers from the embedded weights, as `fine_tune` does it; it counts on each picture and its mirror image."""
     torch.manual_seed(seed)
     model = replace_head(load_model("embedded"), len(datasets["train"].classes))
     model = model.to(memory_format=torch.channels_last)
-    datasets["train"].transform = eval_transform(size)
-    probe_head(model, make_dataloaders(datasets)["train"])
-    datasets["train"].transform = train_transform(size, scale=0.35)
-    loaders = make_dataloaders(datasets, seed=seed)
-    groups = parameter_groups(model, lr=2e-3, backbone_lr=2e-4, weight_decay=0.05)
-    optimizer = torch.optim.AdamW(groups)
-    steps = 15 * len(loaders["train"])
-    scheduler = torch.optim.lr_scheduler.OneCycleLR(optimizer, [g["lr"] for g in groups], total_steps=steps)
-    last = {}
-    train_model(
-        model,
-        loaders,
-        nn.CrossEntropyLoss(),
-        optimizer,
-        scheduler,
-        num_epochs=15,
-        on_epoch=lambda history: last.update(copy.deepcopy(model.state_dict())),
-    )
-    model.load_state_dict(last)
-    plain, labels = predict(model, loaders[measured])
+    fine_tune(model, datasets, size, num_epochs=15, seed=seed)
+    images = make_dataloaders(datasets)[measured]
+    plain, labels = predict(model, images)
     datasets[measured].transform = v2.Compose([eval_transform(size), v2.RandomHorizontalFlip(p=1)])
-    mirrored, _ = predict(model, loaders[measured])
+    mirrored, _ = predict(model, images)
     return accuracy((plain + mirrored).argmax(1), labels)
 
 
