@@ -53,6 +53,29 @@ def linear_probe(features: np.ndarray, labels: np.ndarray, C: float = 0.01) -> P
 
 
 @torch.inference_mode()
+def head_inputs(model: nn.Module, images: DataLoader) -> tuple[np.ndarray, np.ndarray]:
+    """What reaches the head of any classification network: features for a probe, whatever the architecture.
+
+    Args:
+        model: on the device where it shall run.
+        images: batches of (n, 3, h, w) and their labels.
+
+    Returns:
+        features: float32, (number of images, inputs of the head); labels: int64.
+    """
+    head = model.get_submodule(find_head(model))
+    device = next(model.parameters()).device
+    features, labels = [], []
+    hook = head.register_forward_pre_hook(lambda layer, inputs: features.append(inputs[0].float().cpu()))
+    model.eval()
+    for x, y in images:
+        model(x.to(device))
+        labels.append(y)
+    hook.remove()
+    return torch.cat(features).numpy(), torch.cat(labels).numpy()
+
+
+@torch.inference_mode()
 def probe_head(model: nn.Module, images: DataLoader) -> nn.Module:
     """Let the head start where a linear probe ends, in place (LP-FT: Kumar et al., 2022). Returns the model.
 
@@ -63,15 +86,7 @@ def probe_head(model: nn.Module, images: DataLoader) -> nn.Module:
         images: batches of (n, 3, h, w) and their labels, best prepared without chance.
     """
     head = model.get_submodule(find_head(model))
-    device = head.weight.device
-    features, labels = [], []
-    hook = head.register_forward_pre_hook(lambda layer, inputs: features.append(inputs[0].float().cpu()))
-    model.eval()
-    for x, y in images:
-        model(x.to(device))
-        labels.append(y)
-    hook.remove()
-    scaler, probe = linear_probe(torch.cat(features).numpy(), torch.cat(labels).numpy())
+    scaler, probe = linear_probe(*head_inputs(model, images))
     weight = torch.from_numpy(probe.coef_ / scaler.scale_)  # the head takes features as they are
     bias = torch.from_numpy(probe.intercept_) - weight @ torch.from_numpy(scaler.mean_)
     if len(probe.classes_) == 2:  # scikit-learn has one score for two classes: their difference

@@ -203,6 +203,48 @@ def parameter_groups(
     return [group for group in groups.values() if group["params"]]
 
 
+def published(architecture: str) -> dict[str, float]:
+    """What torchvision says of its best weights of an architecture; nothing is downloaded.
+
+    Returns:
+        `parameters`, `multiply_adds` (for one picture), `accuracy` (top-1 on ImageNet, in 0..1), `bytes` (of the
+        file) and `size` (of the picture, in pixels).
+    """
+    weights = torchvision.models.get_model_weights(architecture).DEFAULT
+    return {
+        "parameters": weights.meta["num_params"],
+        "multiply_adds": weights.meta["_ops"] * 1e9,
+        "accuracy": weights.meta["_metrics"]["ImageNet-1K"]["acc@1"] / 100,
+        "bytes": weights.meta["_file_size"] * 2**20,
+        "size": weights.transforms().crop_size[0],
+    }
+
+
+def training_bytes(model: nn.Module, size: int, batch_size: int = 1) -> int:
+    """The memory that one training step keeps for its backward pass: all that the layers have put by.
+
+    Counted on a twin without numbers; weights, gradients and the optimizer's state come on top.
+
+    Args:
+        model: a classification network.
+        size: the side of the picture, in pixels.
+        batch_size: how many pictures; at least 2 for networks whose BatchNorm sees one value per picture.
+    """
+    twin = copy.deepcopy(model).to("meta").train()
+    own = {parameter.untyped_storage()._cdata for parameter in twin.parameters()}
+    kept = {}
+
+    def keep(tensor: torch.Tensor) -> torch.Tensor:
+        storage = tensor.untyped_storage()
+        if storage._cdata not in own:
+            kept[storage._cdata] = storage  # held, so that no other gets the same address
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+        twin(torch.empty(batch_size, 3, size, size, device="meta"))
+    return sum(storage.nbytes() for storage in kept.values())
+
+
 def count_multiply_adds(model: nn.Module, size: int) -> int:
     """The multiplications (each with its addition) that one RGB picture of `size` x `size` pixels costs.
 

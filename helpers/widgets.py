@@ -24,6 +24,7 @@ from helpers.models import (
     find_head,
     freeze,
     input_size,
+    published,
     replace_head,
     skeleton,
     stages,
@@ -284,4 +285,38 @@ def confusion_explorer(model: nn.Module, dataset: Dataset, layer: str = "layer4"
         truth=ipywidgets.Dropdown(options=classes),
         predicted=ipywidgets.Dropdown(options=classes),
         maps=ipywidgets.Checkbox(value=True),
+    )
+
+
+def architecture_chooser() -> Explorer:
+    """Which networks of torchvision fit a budget, by their published figures; nothing is downloaded (lesson 08).
+
+    Returns:
+        An explorer with the controls `million_parameters` and `billion_multiply_adds`: the most that one may have.
+    """
+    figures = {name: published(name) for name in torchvision.models.list_models(module=torchvision.models)}
+
+    def draw(million_parameters: float, billion_multiply_adds: float) -> tuple[Figure, str]:
+        fitting = [
+            name
+            for name, its in figures.items()
+            if its["parameters"] <= 1e6 * million_parameters and its["multiply_adds"] <= 1e9 * billion_multiply_adds
+        ]
+        best = sorted(fitting, key=lambda name: -figures[name]["accuracy"])[:5]
+        figure, ax = plt.subplots(figsize=(8, 3.6), layout="constrained")
+        for names, color, marker, label in (
+            ([name for name in figures if name not in fitting], "lightgrey", "o", "too large"),
+            (fitting, ORANGE, "s", "within the budget"),
+        ):
+            costs = [figures[name]["multiply_adds"] / 1e9 for name in names]
+            ax.scatter(costs, [figures[name]["accuracy"] for name in names], c=color, marker=marker, label=label)
+        ax.set(xscale="log", xlabel="billion multiply-adds per picture", ylabel="top-1 on ImageNet")
+        ax.legend(loc="lower right")
+        named = ", ".join(f"{name} {figures[name]['accuracy']:.1%}" for name in best) or "none"
+        return figure, f"{len(fitting)} of {len(figures)} networks fit; the best on ImageNet: {named}"
+
+    return Explorer(
+        draw,
+        million_parameters=ipywidgets.FloatLogSlider(30, min=0, max=3, step=0.1),
+        billion_multiply_adds=ipywidgets.FloatLogSlider(5, min=-1.3, max=3, step=0.1),
     )

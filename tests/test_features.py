@@ -6,7 +6,7 @@ import torch
 from torch.utils.data import DataLoader, TensorDataset
 from torchvision.models import resnet18
 
-from helpers.features import extract_features, linear_probe, probe_head
+from helpers.features import extract_features, head_inputs, linear_probe, probe_head
 
 
 @pytest.fixture(scope="module")
@@ -61,3 +61,12 @@ def test_the_head_answers_as_the_probe_that_it_comes_from(num_classes):
     expected = linear_probe(features, y.numpy()).predict_proba(features)
     np.testing.assert_allclose(said, expected, atol=1e-5)
     assert not model[2]._forward_pre_hooks
+
+
+def test_what_reaches_the_head_is_what_the_last_layer_gives(batches):
+    model = resnet18().eval()
+    features, labels = head_inputs(model, batches)
+    last, expected = extract_features(model, batches, ("layer4",))
+    np.testing.assert_allclose(features, last, rtol=1e-5, atol=1e-6)
+    assert labels.tolist() == expected.tolist()
+    assert not model.fc._forward_pre_hooks

@@ -22,13 +22,15 @@ from helpers.models import (
     input_size,
     load_model,
     parameter_groups,
+    published,
     replace_head,
     skeleton,
     stages,
     train_mode,
+    training_bytes,
 )
 from helpers.training import compute_loss
-from helpers.widgets import surgery_explorer
+from helpers.widgets import architecture_chooser, surgery_explorer
 
 ARCHITECTURES = torchvision.models.list_models(module=torchvision.models)
 HEADS = {
@@ -404,3 +406,33 @@ def test_the_last_stage_is_one_with_weights():
         explorer.controls.architecture.value = architecture
         expected = count_parameters(freeze(replace_head(skeleton(architecture), 2), (stage,)))[1]
         assert f"{expected:,} parameters would train" in explorer.text
+
+
+def test_training_puts_by_what_the_backward_pass_needs():
+    model = nn.Sequential(nn.Flatten(), nn.Linear(12, 20), nn.ReLU(), nn.Linear(20, 2))
+    assert training_bytes(model, 2, batch_size=5) == 5 * (12 + 20) * 4, "the two inputs of linear layers, in float32"
+    assert training_bytes(freeze(model), 2, batch_size=5) == 5 * 20 * 4, "a frozen layer needs none"
+
+
+def test_published_figures():
+    figures = published("inception_v3")
+    assert figures["size"] == 299 and figures["parameters"] == 27_161_264
+    assert figures["multiply_adds"] == pytest.approx(5.713e9)
+    assert figures["accuracy"] == pytest.approx(0.77294)
+    assert figures["bytes"] == pytest.approx(109e6, rel=0.01)
+
+
+def test_the_chooser_keeps_to_the_budget():
+    chooser = architecture_chooser()
+    picture = chooser._image.value
+    chooser.controls.million_parameters.value = 1000
+    chooser.controls.billion_multiply_adds.value = 1000
+    count = len(ARCHITECTURES)
+    assert chooser.text.startswith(f"{count - 1} of {count}"), "one network costs more than 10^12"
+    chooser.controls.billion_multiply_adds.value = 0.1
+    assert chooser._image.value != picture
+    names = [entry.split()[0] for entry in chooser.text.split(": ")[1].split(", ")]
+    assert len(names) == 5
+    assert all(published(name)["multiply_adds"] <= 0.1e9 for name in names)
+    chooser.controls.million_parameters.value = 1
+    assert chooser.text == f"0 of {count} networks fit; the best on ImageNet: none"
