@@ -432,7 +432,7 @@ def test_the_chooser_keeps_to_the_budget():
     chooser.controls.billion_multiply_adds.value = 0.1
     assert chooser._image.value != picture
     names = [entry.split()[0] for entry in chooser.text.split(": ")[1].split(", ")]
-    assert len(names) == 5
+    assert set(names) == {"mobilenet_v3_small", "shufflenet_v2_x0_5"}
     assert all(published(name)["multiply_adds"] <= 0.1e9 for name in names)
     chooser.controls.million_parameters.value = 1
     assert chooser.text == f"0 of {count} networks fit; the best on ImageNet: none"
