@@ -47,6 +47,13 @@ def test_the_probe_separates_what_a_line_can():
     assert probe.predict_proba(features).shape == (100, 2)
 
 
+def test_the_probe_is_held_back():
+    rng = np.random.default_rng(0)
+    features, labels = rng.normal(size=(40, 100)), rng.permutation(np.repeat([0, 1], 20))
+    sizes = [np.abs(linear_probe(features, labels, **C)[-1].coef_).sum() for C in ({}, {"C": 0.01}, {"C": 1})]
+    assert sizes[0] == sizes[1] < sizes[2] / 2
+
+
 @pytest.mark.parametrize("num_classes", [2, 3])
 def test_the_head_answers_as_the_probe_that_it_comes_from(num_classes):
     torch.manual_seed(0)
