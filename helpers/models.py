@@ -207,16 +207,13 @@ def published(architecture: str) -> dict[str, float]:
     """What torchvision says of its best weights of an architecture; nothing is downloaded.
 
     Returns:
-        `parameters`, `multiply_adds` (for one picture), `accuracy` (top-1 on ImageNet, in 0..1), `bytes` (of the
-        file) and `size` (of the picture, in pixels).
+        `parameters`, `multiply_adds` (for one picture) and `accuracy` (top-1 on ImageNet, in 0..1).
     """
     weights = torchvision.models.get_model_weights(architecture).DEFAULT
     return {
         "parameters": weights.meta["num_params"],
         "multiply_adds": weights.meta["_ops"] * 1e9,
         "accuracy": weights.meta["_metrics"]["ImageNet-1K"]["acc@1"] / 100,
-        "bytes": weights.meta["_file_size"] * 2**20,
-        "size": weights.transforms().crop_size[0],
     }
 
 

@@ -416,10 +416,9 @@ def test_training_puts_by_what_the_backward_pass_needs():
 
 def test_published_figures():
     figures = published("inception_v3")
-    assert figures["size"] == 299 and figures["parameters"] == 27_161_264
+    assert figures["parameters"] == 27_161_264
     assert figures["multiply_adds"] == pytest.approx(5.713e9)
     assert figures["accuracy"] == pytest.approx(0.77294)
-    assert figures["bytes"] == pytest.approx(109e6, rel=0.01)
 
 
 def test_the_chooser_keeps_to_the_budget():
