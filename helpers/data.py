@@ -1,5 +1,6 @@
 """From folders of pictures to batches (lesson 02)."""
 
+import copy
 import csv
 from collections.abc import Sequence
 from pathlib import Path
@@ -173,6 +174,25 @@ class CachedDataset(Dataset):
     def __getitem__(self, index: int):
         image = self.images[index]
         return self.transform(image) if self.transform else image, self.targets[index]
+
+
+def few(dataset: CachedDataset, per_class: int, seed: int = 0) -> CachedDataset:
+    """A random `per_class` pictures of each class, or all of a class that has fewer (lesson 06).
+
+    Args:
+        dataset: stays as it is; the result shares its pictures and its transform.
+        per_class: how many.
+        seed: fixes which; a larger `per_class` adds to those of a smaller one.
+    """
+    generator = np.random.default_rng(seed)
+    labels = np.array(dataset.targets)
+    orders = [generator.permutation(np.flatnonzero(labels == index)) for index in range(len(dataset.classes))]
+    chosen = np.concatenate([order[:per_class] for order in orders])
+    part = copy.copy(dataset)
+    part.samples, part.targets, part.images = (
+        [rows[i] for i in chosen] for rows in (dataset.samples, dataset.targets, dataset.images)
+    )
+    return part
 
 
 def image_datasets(folder: str | Path, size: int) -> dict[str, ImageDataset]:

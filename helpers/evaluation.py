@@ -48,12 +48,19 @@ def accuracy(predicted, labels) -> Accuracy:
 
 
 @torch.inference_mode()
-def predict(model: nn.Module, images: DataLoader) -> tuple[torch.Tensor, torch.Tensor]:
-    """The probabilities that `model` gives each class: (images, classes) float, and the labels (images,)."""
+def predict(model: nn.Module, images: DataLoader, mirror: bool = False) -> tuple[torch.Tensor, torch.Tensor]:
+    """The probabilities that `model` gives each class: (images, classes) float, and the labels (images,).
+
+    With `mirror` they are the mean over each picture and its mirror image (test-time augmentation: lesson 07).
+    """
     device = next(model.parameters()).device
     model.eval()
-    batches = [(model(x.to(device)).float().softmax(1).cpu(), y) for x, y in images]
-    return torch.cat([p for p, _ in batches]), torch.cat([y for _, y in batches])
+    probabilities, labels = [], []
+    for x, y in images:
+        views = [x, x.flip(-1)] if mirror else [x]
+        probabilities.append(sum(model(view.to(device)).float().softmax(1).cpu() for view in views) / len(views))
+        labels.append(y)
+    return torch.cat(probabilities), torch.cat(labels)
 
 
 def top_losses(probabilities: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:

@@ -151,6 +151,18 @@ def _within(parameter: str, part: str) -> bool:
     return parameter == part or parameter.startswith(f"{part}.")
 
 
+def freeze_norms(model: nn.Module) -> nn.Module:
+    """Keep every BatchNorm layer as it was pretrained, in place: its scales here, its statistics by `train_mode`.
+
+    A few hundred pictures in small batches tell less about mean and variance than the pretraining did. Returns
+    the model.
+    """
+    for layer in model.modules():
+        if isinstance(layer, BATCH_NORM):
+            layer.requires_grad_(False)
+    return model
+
+
 def train_mode(model: nn.Module) -> None:
     """`model.train()`, except that BatchNorm layers whose parameters are frozen stay in evaluation mode.
 

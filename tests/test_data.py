@@ -13,6 +13,7 @@ from torch.utils.data import DataLoader
 from torchvision.datasets import ImageFolder
 from torchvision.transforms import v2
 
+import helpers.data
 from helpers.data import (
     CachedDataset,
     CsvDataset,
@@ -385,6 +386,26 @@ def test_memory_reads_each_file_once(splits):
     cached = CachedDataset(ImageDataset(splits / "train", eval_transform(16)))
     shutil.rmtree(splits / "train")
     assert sum(len(labels) for _, labels in DataLoader(cached, batch_size=4)) == 9
+
+
+@pytest.fixture(scope="module")
+def kept() -> CachedDataset:
+    return CachedDataset(image_datasets(IMAGES["embedded"], 64)["val"])  # 70 ants, 83 bees
+
+
+def test_few_pictures_of_each_class(kept):
+    part = helpers.data.few(kept, per_class=5, seed=3)
+    assert part.targets == [0] * 5 + [1] * 5 == [label for _, label in part.samples]
+    for (path, label), image in zip(part.samples, part.images, strict=True):
+        assert image is kept.images[kept.samples.index((path, label))], "picture and label belong together"
+    assert part.transform is kept.transform and len(kept) == 153
+
+
+def test_a_larger_share_holds_the_smaller_one(kept):
+    paths = [{path for path, _ in helpers.data.few(kept, n, seed=1).samples} for n in (2, 5, 75, 1000)]
+    assert paths[0] < paths[1] < paths[2] < paths[3]
+    assert [len(found) for found in paths] == [4, 10, 70 + 75, 153]
+    assert paths[0] != {path for path, _ in helpers.data.few(kept, 2, seed=2).samples}
 
 
 def test_a_table_in_memory(splits):

@@ -80,3 +80,13 @@ def test_the_temperature_undoes_overconfidence():
     assert calibration_error(repaired, labels) < 0.02 < calibration_error(too_sure, labels)
     assert torch.equal(repaired.argmax(1), too_sure.argmax(1))
     torch.testing.assert_close(with_temperature(too_sure, 2.5), scores.softmax(1), atol=1e-4, rtol=0)
+
+
+def test_predict_may_look_into_the_mirror():
+    images = DataLoader(TensorDataset(torch.rand(4, 3, 2, 5), torch.tensor([0, 1, 1, 0])), batch_size=3)
+    model = nn.Sequential(nn.Flatten(), nn.Linear(30, 2))
+    plain, labels = predict(model, images)
+    mirrored = torch.cat([model(x.flip(3)).softmax(1) for x, _ in images]).detach()
+    both, same_labels = predict(model, images, mirror=True)
+    assert torch.allclose(both, (plain + mirrored) / 2) and not torch.allclose(both, plain)
+    assert torch.equal(labels, same_labels)

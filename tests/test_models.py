@@ -19,6 +19,7 @@ from helpers.models import (
     find_head,
     find_heads,
     freeze,
+    freeze_norms,
     input_size,
     load_model,
     parameter_groups,
@@ -204,6 +205,18 @@ def test_freezing_again_unfreezes_what_is_named():
 def test_a_part_that_is_not_there_is_named(part):
     with pytest.raises(LessonError, match=f"no part '{part}' to train; there are conv1, bn1, layer1, .*, fc"):
         freeze(skeleton("resnet18"), trainable=(part,))
+
+
+def test_frozen_norms_keep_scales_and_statistics():
+    model = freeze_norms(replace_head(load_model("embedded"), 2))
+    before = copy.deepcopy(model.state_dict())
+    train_mode(model)
+    optimizer = torch.optim.SGD([p for p in model.parameters() if p.requires_grad], lr=0.1)
+    model(torch.rand(2, 3, 64, 64)).square().sum().backward()
+    optimizer.step()
+    changed = {name for name, value in model.state_dict().items() if not torch.equal(value, before[name])}
+    assert "conv1.weight" in changed and "layer4.1.conv2.weight" in changed and "fc.weight" in changed
+    assert not [name for name in changed if "bn" in name or "downsample.1" in name]
 
 
 def test_stages_go_from_the_input_to_the_head():

@@ -10,7 +10,15 @@ from torch import nn
 from torch.utils.data import DataLoader, Dataset, TensorDataset
 
 from helpers.errors import LessonError
-from helpers.training import compute_loss, early_stopping, find_learning_rate, fine_tune, run_epoch, train_model
+from helpers.training import (
+    compute_loss,
+    early_stopping,
+    find_learning_rate,
+    fine_tune,
+    precision,
+    run_epoch,
+    train_model,
+)
 from helpers.transforms import eval_transform
 from helpers.widgets import LiveCurves
 
@@ -253,12 +261,35 @@ class Colours(Dataset):
         return self.transform(self.images[index]), index % 2
 
 
+def test_mixed_labels_count_as_the_larger_share():
+    shares = torch.tensor([[0.9, 0.1], [0.3, 0.7], [0.6, 0.4]])
+    batches = [(torch.tensor([[1.0, 0.0], [0.0, 1.0], [0.0, 1.0]]), shares)]
+    model = nn.Linear(2, 2, bias=False)
+    nn.init.eye_(model.weight)
+    loss, right = run_epoch(model, batches, nn.CrossEntropyLoss())
+    assert right == pytest.approx(2 / 3)
+    assert loss == pytest.approx(nn.CrossEntropyLoss()(batches[0][0], shares).item())
+
+
+def test_precision_is_sixteen_bits_where_the_hardware_has_them():
+    layer, x = nn.Linear(2, 2), torch.rand(1, 2)
+    with precision(torch.device("cpu")):
+        kind = layer(x).dtype
+        with torch.no_grad():
+            before = layer(x)
+            layer.weight.add_(1)
+            assert not torch.equal(before, layer(x)), "the weights of now, not a cast of earlier ones"
+    native = torch.cpu.get_capabilities().get("avx512_bf16", False)
+    assert kind == (torch.bfloat16 if native else torch.float32)
+
+
 def test_fine_tune_is_the_recipe():
     datasets = {"train": Colours(), "val": Colours()}
     datasets["val"].transform = eval_transform(16)
     torch.manual_seed(0)
     model = nn.Sequential(nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten())
     model.append(nn.Linear(8, 2))
+    norm = copy.deepcopy(model[1].state_dict())
     seen = []
     tuned, history = fine_tune(
         model, datasets, 16, num_epochs=4, on_epoch=lambda history: seen.append(copy.deepcopy(model.state_dict()))
@@ -268,6 +299,7 @@ def test_fine_tune_is_the_recipe():
     assert history["lr"][0] == pytest.approx(2e-3 / 25), "one cycle begins at a 25th of the highest rate"
     assert all(torch.equal(seen[-1][name], value) for name, value in model.state_dict().items())
     assert not torch.equal(seen[0]["0.weight"], seen[-1]["0.weight"]), "the pretrained layers learn as well"
+    assert all(torch.equal(norm[name], value) for name, value in model[1].state_dict().items()), "BatchNorm stays"
     assert datasets["train"].transform is None, "the reader's dataset is left alone"
 
 

@@ -15,7 +15,6 @@ from pathlib import Path
 import numpy as np
 import torch
 from PIL import Image
-from pretrain_resnet18 import precision
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -27,7 +26,7 @@ from helpers.evaluation import Accuracy, accuracy, mean_interval, predict
 from helpers.features import extract_features, linear_probe
 from helpers.models import EMBEDDED, load_model, replace_head
 from helpers.tracks import IMAGES
-from helpers.training import fine_tune, train_model
+from helpers.training import fine_tune, precision, train_model
 from helpers.transforms import eval_transform
 
 RESULTS = EMBEDDED.parent / "results.json"

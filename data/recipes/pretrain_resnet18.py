@@ -33,6 +33,8 @@ from torch.nn import functional as F
 from torchvision.models import resnet18
 from tqdm import tqdm
 
+from helpers.training import precision
+
 LEFT_OUT = "n02206856"  # bee: a class of the lessons
 HELD_OUT = 25  # images per class that measure the source accuracy
 SIDE = 64
@@ -108,13 +110,6 @@ def learning_rate(progress: float) -> float:
     if progress < WARM_UP:
         return PEAK_LR * progress / WARM_UP
     return PEAK_LR * 0.5 * (1 + math.cos(math.pi * (progress - WARM_UP) / (1 - WARM_UP)))
-
-
-def precision(device: torch.device) -> torch.autocast:
-    """bfloat16 where the hardware multiplies it natively, float32 elsewhere."""
-    native = device.type == "cuda" or torch.cpu.get_capabilities().get("avx512_bf16", False)
-    # Without the cache, one context may span many steps: it would go on using the weights of the first.
-    return torch.autocast(device.type, torch.bfloat16, enabled=native, cache_enabled=False)
 
 
 @torch.inference_mode()
