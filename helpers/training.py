@@ -16,10 +16,11 @@ from tqdm.auto import tqdm
 from helpers.data import make_dataloaders
 from helpers.errors import LessonError
 from helpers.features import probe_head
-from helpers.models import freeze_norms, parameter_groups, train_mode
+from helpers.models import parameter_groups, train_mode
 from helpers.transforms import eval_transform, train_transform
 
 AUXILIARY_WEIGHT = {"InceptionOutputs": 0.4, "GoogLeNetOutputs": 0.3}  # Szegedy et al., 2015 and 2014
+EPOCHS, STEPS = 6, 48  # of `fine_tune`: with few pictures, six epochs would be a handful of steps
 PER_BATCH = (OneCycleLR, CyclicLR)  # schedulers that count batches; the others count epochs
 
 History = dict[str, list[float]]
@@ -152,21 +153,22 @@ def fine_tune(
     model: nn.Module,
     datasets: dict[str, Dataset],
     size: int,
-    num_epochs: int = 6,
+    num_epochs: int | None = None,
     seed: int = 0,
     on_epoch: Callable[[History], None] | None = None,
 ) -> tuple[nn.Module, History]:
-    """The recipe of lesson 07: a linear probe as the head, then all layers but BatchNorm, with AdamW and one cycle.
+    """The recipe of lesson 07: a linear probe as the head, then all layers with AdamW and one cycle.
 
-    Head first: Kumar et al., 2022. One cycle: Smith and Topin, 2018. The pretrained layers learn four times slower
+    Head first: Kumar et al., 2022. One cycle: Smith and Topin, 2018. The pretrained layers learn ten times slower
     than the head. One cycle ends calm, so the weights of the last epoch count, and `val` chooses nothing.
 
     Args:
-        model: pretrained, after `replace_head`, on the device where it shall train.
+        model: pretrained, after `replace_head`, on the device where it shall train. What `freeze` or
+            `freeze_norms` froze before stays so.
         datasets: `train` and `val`, as from `image_datasets` or decoded once by `CachedDataset`; the
             transform of `train` is left alone, copies get those of the recipe.
         size: the side of the square, in pixels, that the network sees.
-        num_epochs: passes over the training images.
+        num_epochs: passes over the training images; None takes six, or as many as 48 steps need.
         seed: of the order of the pictures; crops and flips follow `torch.manual_seed`.
         on_epoch: called with the history after each epoch, as in `train_model`.
 
@@ -176,10 +178,10 @@ def fine_tune(
     still, moving = copy.copy(datasets["train"]), copy.copy(datasets["train"])
     still.transform, moving.transform = eval_transform(size), train_transform(size, scale=0.35)
     probe_head(model, make_dataloaders({"train": still})["train"])
-    freeze_norms(model)
 
     loaders = make_dataloaders({"train": moving, "val": datasets["val"]}, seed=seed)
-    groups = parameter_groups(model, lr=2e-3, backbone_lr=5e-4, weight_decay=0.05)
+    num_epochs = num_epochs or max(EPOCHS, math.ceil(STEPS / len(loaders["train"])))
+    groups = parameter_groups(model, lr=2e-3, backbone_lr=2e-4, weight_decay=0.05)
     optimizer = torch.optim.AdamW(groups)
     scheduler = OneCycleLR(optimizer, [group["lr"] for group in groups], total_steps=num_epochs * len(loaders["train"]))
     last = {}

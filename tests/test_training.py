@@ -289,7 +289,6 @@ def test_fine_tune_is_the_recipe():
     torch.manual_seed(0)
     model = nn.Sequential(nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten())
     model.append(nn.Linear(8, 2))
-    norm = copy.deepcopy(model[1].state_dict())
     seen = []
     tuned, history = fine_tune(
         model, datasets, 16, num_epochs=4, on_epoch=lambda history: seen.append(copy.deepcopy(model.state_dict()))
@@ -299,8 +298,27 @@ def test_fine_tune_is_the_recipe():
     assert history["lr"][0] == pytest.approx(2e-3 / 25), "one cycle begins at a 25th of the highest rate"
     assert all(torch.equal(seen[-1][name], value) for name, value in model.state_dict().items())
     assert not torch.equal(seen[0]["0.weight"], seen[-1]["0.weight"]), "the pretrained layers learn as well"
-    assert all(torch.equal(norm[name], value) for name, value in model[1].state_dict().items()), "BatchNorm stays"
     assert datasets["train"].transform is None, "the reader's dataset is left alone"
+
+
+def test_fine_tune_leaves_frozen_what_is_frozen():
+    datasets = {"train": Colours(), "val": Colours()}
+    datasets["val"].transform = eval_transform(8)
+    model = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 2))
+    before = copy.deepcopy(model.state_dict())
+    fine_tune(freeze_norms(model), datasets, 8, num_epochs=2)
+    kept = {name for name, value in model.state_dict().items() if torch.equal(value, before[name])}
+    assert kept == {name for name in before if name.startswith("1.")}
+
+
+@pytest.mark.parametrize(("pictures", "epochs"), [(16, 48), (300, 6)])
+def test_few_pictures_get_as_many_steps(pictures, epochs):
+    datasets = {"train": Colours(), "val": Colours()}
+    datasets["val"].transform = eval_transform(4)
+    datasets["train"].images = datasets["train"].images.repeat(20, 1, 1, 1)[:pictures]
+    model = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(3, 2))
+    _, history = fine_tune(model, datasets, 4)
+    assert len(history["lr"]) == epochs
 
 
 def test_fine_tune_may_be_ended_early():

@@ -19,7 +19,6 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from torch import nn
-from torchvision.transforms import v2
 
 from helpers.data import ImageDataset, image_datasets, load_image, make_dataloaders
 from helpers.evaluation import Accuracy, accuracy, mean_interval, predict
@@ -93,11 +92,8 @@ def fine_tuned(datasets, measured: str, size: int, seed: int):
     model = replace_head(load_model("embedded"), len(datasets["train"].classes))
     model = model.to(memory_format=torch.channels_last)
     fine_tune(model, datasets, size, num_epochs=15, seed=seed)
-    images = make_dataloaders(datasets)[measured]
-    plain, labels = predict(model, images)
-    datasets[measured].transform = v2.Compose([eval_transform(size), v2.RandomHorizontalFlip(p=1)])
-    mirrored, _ = predict(model, images)
-    return accuracy((plain + mirrored).argmax(1), labels)
+    probabilities, labels = predict(model, make_dataloaders(datasets)[measured], mirror=True)
+    return accuracy(probabilities.argmax(1), labels)
 
 
 METHODS = {  # title: (how, pixels, over how many seeds; where nothing is random, one will do)
