@@ -10,6 +10,7 @@ from torch import nn
 from torch.utils.data import DataLoader, Dataset, TensorDataset
 
 from helpers.errors import LessonError
+from helpers.models import freeze_norms
 from helpers.training import (
     compute_loss,
     early_stopping,
