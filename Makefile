@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV := .venv/bin/python
 UV := .venv/bin/uv
 READY := .venv/ready
+# Without these two settings the allocator returns and reclaims every batch: training is then several times slower.
+FAST := MALLOC_MMAP_MAX_=0 MALLOC_TRIM_THRESHOLD_=100000000000
 
 .PHONY: help
 help:
@@ -21,7 +23,7 @@ $(READY): requirements.txt pyproject.toml
 $(UV):
 	$(MAKE) $(READY)
 
-.PHONY: lab test notebooks mutations photos insects weights requirements clean
+.PHONY: lab test notebooks bench mutations photos insects weights requirements clean
 lab: $(READY) ## set up and open JupyterLab on the first lesson
 	$(VENV) -m jupyterlab notebooks/00_start_here.ipynb
 
@@ -30,6 +32,10 @@ test: $(READY) ## set up, run all tests, and run every notebook and compare it s
 
 notebooks: $(READY) ## run every notebook anew and store its outputs (NAMES="00 01" for some)
 	$(VENV) -m tools.refresh_notebooks $(NAMES)
+
+bench: $(READY) ## measure what takes longer than a lesson may (two hours; remove benchmarks/*.json to begin anew)
+	$(FAST) $(VENV) -m benchmarks.does_it_help
+	$(FAST) $(VENV) -m benchmarks.fine_tuning
 
 mutations: $(READY) ## put faults into a copy, one by one, and see that the tests go red
 	$(VENV) -m tools.mutations
@@ -40,9 +46,8 @@ photos: $(READY) ## download the ant and bee photographs and torchvision's weigh
 insects: $(READY) ## render the embedded images anew
 	$(VENV) data/recipes/render_insects.py
 
-# Without the two settings the allocator returns and reclaims every batch: training is then several times slower.
 weights: $(READY) ## pretrain the embedded weights anew (TINY_IMAGENET=folder; hours on a CPU)
-	MALLOC_MMAP_MAX_=0 MALLOC_TRIM_THRESHOLD_=100000000000 $(VENV) data/recipes/pretrain_resnet18.py \
+	$(FAST) $(VENV) data/recipes/pretrain_resnet18.py \
 		$(or $(TINY_IMAGENET),$(error say where Tiny ImageNet lies: make weights TINY_IMAGENET=folder))
 
 requirements: $(UV) ## compile the ranges of pyproject.toml into the pins of requirements.txt
