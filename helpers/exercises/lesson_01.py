@@ -1,0 +1,188 @@
+"""The exercises of lesson 01."""
+
+import numpy as np
+import torch
+from PIL import Image
+
+from helpers.exercises import Exercises, NotYet, match, number, result_of, shown
+from helpers.transforms import MEAN, STD, denormalise
+
+exercises = Exercises()
+WHITE = (1 - MEAN[0]) / STD[0]  # red
+
+
+@exercises.add(
+    hints=(
+        "Which of the four steps change the number? 255 is divided first.",
+        "Scaled, white is 1. Then the mean of red is taken away, and the rest is divided by its std.",
+        "`(255 / 255 - MEAN[0]) / STD[0]`",
+    ),
+    answer="white = (255 / 255 - MEAN[0]) / STD[0]",
+)
+def q1(white) -> str:
+    white = number(white)
+    slips = {
+        255 - MEAN[0]: "Scale first: white becomes 1, not 255.",
+        (255 - MEAN[0]) / STD[0]: "Scale first: white becomes 1, not 255.",
+        255: "That is white before the first step.",
+        1: "That is white after scaling. The normalisation is still to come.",
+        1 - MEAN[0]: "The mean is taken away. What about the standard deviation?",
+        (1 - MEAN[2]) / STD[2]: "That is blue. Red comes first in `MEAN` and `STD`.",
+        (1 - MEAN[1]) / STD[1]: "That is green. Red comes first in `MEAN` and `STD`.",
+        1 / STD[0]: "The standard deviation is used. What about the mean?",
+    }
+    for slip, why in slips.items():
+        if abs(white - slip) < 0.005:
+            raise NotYet(why)
+    if abs(white - WHITE) > 0.01:
+        raise NotYet("Take 255 through the steps: divide by 255, subtract the mean of red, divide by its std.")
+    return "About 2.25: larger numbers cannot come up in red. So a range tells whether a picture was prepared rightly."
+
+
+@exercises.add(
+    hints=(
+        "Normalising was: first minus `mean`, then divided by `std`. What undoes the last step?",
+        "Undo in reverse order: first multiply, then add.",
+        "`images * std + mean`",
+    ),
+    answer='''
+def undo(images):
+    """Normalised float (3, height, width) to float from 0 to 1."""
+    return images * std + mean
+''',
+)
+def q2(undo) -> str:
+    mean, std = torch.tensor(MEAN).view(3, 1, 1), torch.tensor(STD).view(3, 1, 1)
+    original = torch.linspace(0, 1, 60).view(3, 4, 5)
+    images = (original - mean) / std
+    undone = torch.as_tensor(result_of(undo, images.clone()))
+    if undone.shape != images.shape:
+        raise NotYet(f"A picture of shape (3, 4, 5) went in, one of shape {tuple(undone.shape)} came out.")
+    slips = (
+        (images * mean + std, "Mean and std have changed places."),
+        ((images + mean) * std, "The order: the last step is undone first."),
+        (images * std - mean, "The mean was taken away. To undo that, it is added."),
+        (images / std + mean, "It was divided by std. To undo that, multiply."),
+        ((images - mean) / std, "That normalises once more."),
+        (images, "The picture came out as it went in."),
+    )
+    for slip, why in slips:
+        if torch.allclose(undone, slip, atol=1e-4):
+            raise NotYet(why)
+    if not torch.allclose(undone, original, atol=1e-4):
+        raise NotYet("The numbers that went in before the normalisation should come out.")
+    return "First times std, then plus the mean: the last step is undone first."
+
+
+@exercises.add(
+    hints=(
+        "`Resize((64, 64))` makes every picture square. What becomes of a thin insect?",
+        "Four things must change: keep the proportions, cut out the middle, scale, and leave chance out.",
+        "`v2.Resize(size)` keeps the proportions; `v2.CenterCrop(size)` cuts; `scale=True` scales; a flip is chance.",
+    ),
+    answer="""
+def for_evaluation(size):
+    return v2.Compose(
+        [
+            v2.ToImage(),
+            v2.Resize(size),
+            v2.CenterCrop(size),
+            v2.ToDtype(torch.float32, scale=True),
+            v2.Normalize(MEAN, STD),
+        ]
+    )
+""",
+)
+def q3(for_evaluation) -> str:
+    transform = result_of(for_evaluation, 32)
+    noise = np.random.default_rng(0).integers(0, 256, (60, 120, 3), dtype=np.uint8)
+    noise[:, :20], noise[:, -20:] = (255, 0, 0), (255, 0, 0)  # red margins, outside of the middle square
+    landscape = Image.fromarray(noise)
+    first = result_of(transform, landscape)
+    if tuple(first.shape) != (3, 32, 32):
+        raise NotYet(
+            f"With size 32 it gives the shape {tuple(first.shape)}, not (3, 32, 32). Not all pictures are square."
+        )
+    if any(not torch.equal(first, transform(landscape)) for _ in range(8)):
+        raise NotYet("The same picture does not always give the same numbers. In evaluation nothing is left to chance.")
+    white = transform(Image.new("RGB", (120, 60), "white"))[0].max().item()
+    if white > 100:
+        raise NotYet(f"White becomes {white:.0f}. The numbers were not scaled to 0..1.")
+    if abs(white - 1) < 0.01:
+        raise NotYet("White is still 1: the normalisation is missing.")
+    if abs(white - WHITE) > 0.02:
+        raise NotYet(f"White should become {WHITE:.2f} in red, and becomes {white:.2f}.")
+    colours = denormalise(first)
+    red = (colours[0] > 0.9) & (colours[1] < 0.1) & (colours[2] < 0.1)
+    if red[:, 0].float().mean() > 0.5:
+        raise NotYet("The margins of a wide picture are still there: it is squashed, and a thin insect becomes thick.")
+    return "It keeps the proportions, leaves chance out, and scales."
+
+
+@exercises.add(
+    hints=(
+        "`Compose([...])` puts the changes in a row; the last two steps are those of `evaluate`.",
+        "An insect seen from above may be turned: `v2.RandomRotation`. How small may a crop be?",
+    ),
+    answer="""
+my_augmentation = v2.Compose(
+    [
+        v2.ToImage(),
+        v2.RandomResizedCrop(track.size, scale=(0.4, 1)),
+        v2.RandomHorizontalFlip(),
+        v2.RandomRotation(30),
+        v2.ToDtype(torch.float32, scale=True),
+        v2.Normalize(MEAN, STD),
+    ]
+)
+""",
+    rubric=(
+        "I have looked at eight samples, and would call each of them by its name.",
+        "I can say of each change why an ant stays an ant under it.",
+        "I can name a kind of pictures for which one of my changes would be wrong.",
+    ),
+)
+def q4(my_augmentation) -> str:
+    spots = np.random.default_rng(0).integers(0, 256, (188, 260, 3), dtype=np.uint8)
+    samples = [result_of(my_augmentation, Image.fromarray(spots)) for _ in range(8)]
+    if not isinstance(samples[0], torch.Tensor):
+        raise NotYet(f"It makes {shown(type(samples[0]).__name__)}. A network takes tensors.")
+    shapes = {tuple(sample.shape) for sample in samples}
+    if len(shapes) > 1:
+        raise NotYet("The samples have different sizes, so they make no batch. Which step sets the size?")
+    if not samples[0].is_floating_point() or samples[0].max() > 5:
+        raise NotYet(f"The numbers go up to {samples[0].max():.0f}. The two last steps are scaling and normalisation.")
+    if samples[0].min() >= 0:
+        raise NotYet("No number is below 0: the normalisation is missing.")
+    if all(torch.equal(sample, samples[0]) for sample in samples):
+        raise NotYet("All samples are the same. Training wants another picture each time.")
+    return "It makes other pictures each time, of one size, with numbers that a network knows."
+
+
+@exercises.add(
+    hints=(
+        "Rightly prepared numbers lie between about -2.1 and 2.6.",
+        "From 0 to 1: scaled, and nothing else. Hundreds: the mean of 0.5 was taken from numbers up to 255.",
+        "Twice: 2.6 minus 0.4, divided by 0.22, is about 10.",
+    ),
+    answer="""
+diagnosis = {
+    "A": "not normalised",
+    "B": "not scaled",
+    "C": "right",
+    "D": "normalised twice",
+}
+""",
+)
+def q5(diagnosis) -> str:
+    match(
+        diagnosis,
+        {"A": "not normalised", "B": "not scaled", "C": "right", "D": "normalised twice"},
+        {
+            "A": "From 0 to 1 without a negative number. Which step makes numbers negative?",
+            "B": "Only numbers that went up to 255 can give hundreds.",
+            "C": "Black becomes about -2, white about 2.5: just what the steps give.",
+            "D": "Too wide to be right, too narrow for numbers up to 255. What becomes of 2.6, normalised again?",
+        },
+    )
+    return "Four ranges, four diagnoses: print the range of a batch before you train."

@@ -1,0 +1,60 @@
+"""What learners of lesson 01 may answer."""
+
+PIPELINE = """\
+def for_evaluation(size):
+    return v2.Compose([v2.ToImage(), {}])
+"""
+CROP = "v2.Resize(size), v2.CenterCrop(size), "
+FLOAT, NORMALISE = "v2.ToDtype(torch.float32, scale=True), ", "v2.Normalize(MEAN, STD)"
+AUGMENTATION = "my_augmentation = v2.Compose([v2.ToImage(), {}])"
+BATCHES = {"A": "not normalised", "B": "not scaled", "C": "right", "D": "normalised twice"}
+
+WRONG = {
+    "q1": [
+        ("white = 1.0", "white after scaling"),
+        ("white = 255", "white before the first step"),
+        ("white = 1 - MEAN[0]", "What about the standard deviation?"),
+        ("white = (1 - MEAN[2]) / STD[2]", "That is blue"),
+        ("white = (255 - MEAN[0]) / STD[0]", "Scale first"),
+        ("white = 7", "Take 255 through the steps"),
+    ],
+    "q2": [
+        ("def undo(images):\n    return images * mean + std", "changed places"),
+        ("def undo(images):\n    return (images + mean) * std", "the last step is undone first"),
+        ("def undo(images):\n    return images * std - mean", "To undo that, it is added"),
+        ("def undo(images):\n    return images / std + mean", "To undo that, multiply"),
+        ("def undo(images):\n    return (images - mean) / std", "normalises once more"),
+        ("def undo(images):\n    return images[0]", "one of shape (4, 5) came out"),
+    ],
+    "q3": [
+        (PIPELINE.format("v2.Resize((size, size)), " + FLOAT + NORMALISE), "it is squashed"),
+        (PIPELINE.format(CROP + "v2.RandomHorizontalFlip(), " + FLOAT + NORMALISE), "nothing is left to chance"),
+        (PIPELINE.format(CROP + "v2.ToDtype(torch.float32), " + NORMALISE), "not scaled to 0..1"),
+        (PIPELINE.format(CROP + FLOAT), "the normalisation is missing"),
+        (PIPELINE.format("v2.Resize(size), " + FLOAT + NORMALISE), "Not all pictures are square"),
+    ],
+    "q4": [
+        ("my_augmentation = evaluate", "All samples are the same"),
+        (
+            AUGMENTATION.format("v2.RandomResizedCrop(64), v2.ToDtype(torch.float32, scale=True)"),
+            "No number is below 0",
+        ),
+        (AUGMENTATION.format("v2.RandomResizedCrop(64)"), "The two last steps"),
+        ("my_augmentation = v2.RandomCrop(64)", "A network takes tensors"),
+        (AUGMENTATION.format("v2.RandomResize(64, 99), " + FLOAT + NORMALISE), "they make no batch"),
+    ],
+    "q5": [
+        (f"diagnosis = {BATCHES | {'A': 'right'}}", "Which step makes numbers negative?"),
+        (f"diagnosis = {BATCHES | {'B': 'normalised twice', 'D': 'not scaled'}}", "can give hundreds"),
+        (f"diagnosis = {BATCHES | {'D': 'right'}}", "normalised again?"),
+        ("diagnosis = {'A': 'not normalised'}", "A dictionary with the keys A, B, C, D"),
+        (f"diagnosis = {BATCHES | {'C': 'fine'}}", "C: choose one of"),
+    ],
+}
+
+RIGHT = {
+    "q1": ["from PIL import Image\n\nwhite = normalise(Image.new('RGB', (1, 1), 'white'))[0, 0, 0]", "white = 2.25"],
+    "q2": ["def undo(images):\n    return (images * std + mean).clamp(0, 1)"],
+    "q3": ["def for_evaluation(size):\n    return eval_transform(size)"],
+    "q4": ["my_augmentation = train"],
+}
