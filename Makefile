@@ -23,7 +23,7 @@ $(READY): requirements.txt pyproject.toml
 $(UV):
 	$(MAKE) $(READY)
 
-.PHONY: lab test notebooks bench mutations photos insects weights requirements clean
+.PHONY: lab test notebooks teacher bench mutations photos insects weights requirements clean
 lab: $(READY) ## set up and open JupyterLab on the first lesson
 	$(VENV) -m jupyterlab notebooks/00_start_here.ipynb
 
@@ -36,6 +36,8 @@ notebooks: $(READY) ## run every notebook anew and store its outputs (NAMES="00 
 bench: $(READY) ## measure what takes longer than a lesson may (two hours; remove benchmarks/*.json to begin anew)
 	$(FAST) $(VENV) -m benchmarks.does_it_help
 	$(FAST) $(VENV) -m benchmarks.fine_tuning
+teacher: $(READY) ## run every notebook with the answers of its exercises filled in, into build/teacher/
+	$(VENV) -m tools.editions teacher
 
 mutations: $(READY) ## put faults into a copy, one by one, and see that the tests go red
 	$(VENV) -m tools.mutations

@@ -31,6 +31,7 @@ class Fault(NamedTuple):
 TRANSFORMS, DATA, MODELS = "helpers/transforms.py", "helpers/data.py", "helpers/models.py"
 TRAINING, FEATURES, EVALUATION = "helpers/training.py", "helpers/features.py", "helpers/evaluation.py"
 EXPLAIN, PLOTS, WIDGETS = "helpers/explain.py", "helpers/plots.py", "helpers/widgets.py"
+EXERCISES, EXERCISES_04 = "helpers/exercises/__init__.py", "helpers/exercises/lesson_04.py"
 LESSON_01, LESSON_03 = "notebooks/01_transforms.ipynb", "notebooks/03_model_surgery.ipynb"
 LESSON_04, LESSON_05 = "notebooks/04_training_loop.ipynb", "notebooks/05_visualization.ipynb"
 
@@ -87,6 +88,17 @@ FAULTS = [
     Fault(EXPLAIN, "            module.reset_parameters()", "            pass", "tests/test_explain.py"),
     Fault(PLOTS, "title if predicted == truth", "title if predicted != truth", "tests/test_explain.py"),
     Fault(WIDGETS, "(answers == predicted)).nonzero", "(answers != predicted)).nonzero", "tests/test_explain.py"),
+    # exercises
+    Fault(EXERCISES, "except BaseException as error:", "except ValueError as error:", "tests/test_exercises.py"),
+    Fault(EXERCISES, "if not answers or is_blank(answers):", "if not answers:", "tests/test_exercises.py"),
+    Fault(EXERCISES, "torch.random.fork_rng(devices=[])", "torch.enable_grad()", "tests/test_exercises.py"),
+    Fault(EXERCISES, "    if word != right:", "    if False:", "tests/test_exercises.py"),
+    Fault(
+        EXERCISES_04,
+        "if not torch.allclose(theirs.weight, ours",
+        "if False and torch.allclose(theirs.weight, ours",
+        "tests/test_exercises.py",
+    ),
     # what the lessons build by hand
     Fault(LESSON_01, "MEAN = (0.485, 0.456, 0.406)", "MEAN = (0.5, 0.5, 0.5)", "tests/test_transforms.py"),
     Fault(LESSON_03, "layer.eval()", "layer.train()", LESSON_03),

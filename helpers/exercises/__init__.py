@@ -51,7 +51,7 @@ class Exercise:
         except KeyboardInterrupt:
             raise
         except BaseException as error:  # whatever a learner's code may do, sys.exit() too
-            self.status, remark = NOT_YET, f"Your answer ended in {described(error)}."
+            self.status, remark = NOT_YET, f"Your answer ended in {described(error).rstrip('.')}."
         print(f"{self.name}: {self.status}. {remark}")
 
     def _judged(self, answers: tuple) -> str:

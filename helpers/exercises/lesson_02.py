@@ -113,7 +113,7 @@ def q4(fair_weights) -> str:
     if not (given > 0).all():
         raise NotYet("A picture with weight 0 is never drawn, and a negative weight is an error.")
     together = np.array([given[y == label].sum() for label in range(3)])
-    if together[0] > 2 * together[1]:
+    if together[0] > 3 * together[1]:
         raise NotYet("The common class is still drawn more often. The rarer the class, the larger the weights.")
     if not np.allclose(together, together[0]):
         raise NotYet("Some class is still drawn more often. Add up the weights of each class: they should be equal.")

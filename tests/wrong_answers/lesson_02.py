@@ -59,7 +59,7 @@ WRONG = {
         ("def fair_weights(y):\n    return np.bincount(y)[y][:-1]", "20 weights should come out"),
     ],
     "q5": [
-        (NAMES.format(condition="p.suffix in ENDINGS", label=LABEL, picture=READ), "are there, and some files"),
+        (NAMES.format(condition="p.suffix.lower() in ENDINGS", label=LABEL, picture=READ), "are there, and some files"),
         (NAMES.format(condition="p.suffix in ENDINGS and p.name[0] != '.'", label=LABEL, picture=READ), "write .JPG"),
         (NAMES.format(condition=PICTURES, label='p.name.split("_")[0]', picture=READ), "The labels are words"),
         (NAMES.format(condition=PICTURES, label="1", picture=READ), "should have the labels 0, 1, 1"),
