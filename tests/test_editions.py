@@ -1,0 +1,39 @@
+"""The teacher's edition, and what TEACHING.md says of the lessons."""
+
+import re
+
+import nbformat
+from nbformat import v4
+
+from tools import editions
+from tools.environment import NOTEBOOKS, ROOT
+from tools.notebook_hygiene import Lesson
+
+
+def test_the_teachers_edition_has_answers_and_outputs(tmp_path, monkeypatch):
+    monkeypatch.setattr(editions, "TEACHER", tmp_path / "teacher")
+    cell = v4.new_code_cell("my_seconds = ...\n\nq1.check(my_seconds)", metadata={"tags": ["exercise-q1"]})
+    first = v4.new_code_cell("from helpers.exercises.lesson_00 import q1")
+    path = tmp_path / "00_small.ipynb"
+    nbformat.write(v4.new_notebook(cells=[first, cell]), path)
+    students = path.read_bytes()
+
+    built = nbformat.read(editions.build_teacher(path), as_version=4)
+
+    assert built.cells[1].source == "my_seconds = 644 * 0.010\n\nq1.check(my_seconds)"
+    assert built.cells[1].outputs[0].text.startswith("q1: correct. ")
+    assert path.read_bytes() == students
+
+
+def test_teaching_names_sections_that_are_there():
+    text = (ROOT / "TEACHING.md").read_text(encoding="utf-8")
+    parts = re.split(r"^### (\d\d) .*$", text.split("## Exercises and how to mark them")[0], flags=re.MULTILINE)
+    taught = dict(zip(parts[1::2], parts[2::2], strict=True))
+    assert taught.keys() <= {path.name[:2] for path in NOTEBOOKS.glob("*.ipynb")}
+    for number, section in taught.items():
+        lesson = Lesson.read(next(NOTEBOOKS.glob(f"{number}_*.ipynb")))
+        headings = {title for prose in lesson.prose for title in re.findall(r"^#+ (.+)$", prose, re.MULTILINE)}
+        for misconception in re.findall(r'\*\*Misconception\*\*: "[^"]+"\.? (.+)', section):
+            named = re.findall(r"\*([^*]+)\*", misconception)
+            assert named or "xercise" in misconception, misconception
+            assert {name.rstrip(".") for name in named} <= headings, misconception
