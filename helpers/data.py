@@ -101,7 +101,29 @@ def is_picture(path: Path, folder: Path) -> bool:
     return not hidden and has_file_allowed_extension(path.name, IMG_EXTENSIONS) and path.is_file()
 
 
-class CsvDataset(Dataset):
+class SampleDataset(Dataset):
+    """Pictures by their paths, wherever they lie.
+
+    Args:
+        samples: path and class index of each picture.
+        class_names: the classes in the order of their indices.
+        transform: what each picture goes through.
+    """
+
+    def __init__(self, samples: list[tuple[str, int]], class_names: list[str], transform=None):
+        self.samples, self.classes, self.transform = samples, class_names, transform
+        self.targets = [label for _, label in samples]
+
+    def __len__(self) -> int:
+        return len(self.samples)
+
+    def __getitem__(self, index: int):
+        path, label = self.samples[index]
+        image = load_image(path)
+        return self.transform(image) if self.transform else image, label
+
+
+class CsvDataset(SampleDataset):
     """Pictures whose classes stand in a table.
 
     Args:
@@ -119,23 +141,14 @@ class CsvDataset(Dataset):
         self, table: str | Path, folder: str | Path, transform=None, class_names: list[str] | None = None
     ):
         rows = read_rows(table)
-        self.classes = class_names or sorted({label for _, label in rows})
+        classes = class_names or sorted({label for _, label in rows})
         for name, label in rows:
-            if label not in self.classes:
-                raise LessonError(f"{table} gives {name!r} the class {label!r}, not one of {self.classes}.")
+            if label not in classes:
+                raise LessonError(f"{table} gives {name!r} the class {label!r}, not one of {classes}.")
             if not Path(folder, name).is_file():
                 raise LessonError(f"{table} names {name!r}, which is not in {folder}.")
-        self.samples = [(str(Path(folder, name)), self.classes.index(label)) for name, label in rows]
-        self.targets = [label for _, label in self.samples]
-        self.transform = transform
-
-    def __len__(self) -> int:
-        return len(self.samples)
-
-    def __getitem__(self, index: int):
-        path, label = self.samples[index]
-        image = load_image(path)
-        return self.transform(image) if self.transform else image, label
+        samples = [(str(Path(folder, name)), classes.index(label)) for name, label in rows]
+        super().__init__(samples, classes, transform)
 
 
 def read_rows(table: str | Path) -> list[tuple[str, str]]:
@@ -160,10 +173,10 @@ class CachedDataset(Dataset):
     The transform still runs each time, so training sees another crop of the whole picture each time.
 
     Args:
-        dataset: an `ImageDataset` or `CsvDataset`; its transform is taken over.
+        dataset: an `ImageDataset` or `SampleDataset`; its transform is taken over.
     """
 
-    def __init__(self, dataset: ImageDataset | CsvDataset):
+    def __init__(self, dataset: ImageDataset | SampleDataset):
         self.classes, self.samples, self.targets = dataset.classes, dataset.samples, dataset.targets
         self.transform = dataset.transform
         self.images = [pil_to_tensor(load_image(path)) for path, _ in dataset.samples]

@@ -5,6 +5,7 @@
 
 import argparse
 import hashlib
+import io
 import shutil
 import stat
 import sys
@@ -27,6 +28,7 @@ HYMENOPTERA_URL = "https://download.pytorch.org/tutorial/hymenoptera_data.zip"
 TIMEOUT = 30  # seconds without a single byte
 CHUNK = 1 << 16  # bytes
 OVERLAP = 1 << 14  # bytes of a part that are asked for again: they tell whether it is of the same file
+BOMB_BYTES, BOMB_RATIO = 10**8, 100  # pictures are compressed already: no honest zip grows a hundredfold
 LITTER = {"__MACOSX", "Thumbs.db", "desktop.ini"}  # what Finder and Explorer leave, beside dot-files
 
 
@@ -91,18 +93,40 @@ def extract_zip(archive: Path, folder: Path, manifest: Path | None = None) -> Pa
         WrongBytes: the archive is damaged, its files are not those of the manifest, or one of its members
             is a link or leads out of the folder.
     """
+    return _extract(archive, folder, folder.name, manifest)
+
+
+def extract_pictures(archive: Path | bytes, folder: Path) -> Path:
+    """Unpack a reader's own zip of pictures, with the same care. Its names are its own affair.
+
+    Args:
+        archive: the zip, or its bytes as they come from an upload in the notebook.
+        folder: where the pictures go. A folder that is there already stays as it is.
+
+    Returns:
+        `folder`. If everything in the zip lies in one folder that holds others, its content.
+
+    Raises:
+        DownloadError, WrongBytes: as `extract_zip`.
+    """
+    return _extract(archive, folder)
+
+
+def _extract(archive: Path | bytes, folder: Path, top: str | None = None, manifest: Path | None = None) -> Path:
+    name = "The upload" if isinstance(archive, bytes) else archive
     part = folder.with_name(folder.name + ".part")
-    with _one_line(f"Cannot extract {archive}", "mend this and run it again"), _alone(folder):
+    with _one_line(f"Cannot extract {name}", "mend this and run it again"), _alone(folder):
         if folder.exists():  # another process brought it meanwhile
             return folder
         try:
             shutil.rmtree(part, ignore_errors=True)  # a run that was killed leaves one
-            problem = _unpack(archive, part, folder.name)
+            problem = _unpack(archive, part, top)
+            inner = part / (top or _wrapper(part))
             if not problem and manifest:
-                problem = find_mismatch(part / folder.name, manifest)
+                problem = find_mismatch(inner, manifest)
             if problem:
-                raise WrongBytes(f"{archive} is not the expected archive: {problem}; get the archive anew.")
-            (part / folder.name).rename(folder)
+                raise WrongBytes(f"{name} is not the expected archive: {problem}; get the archive anew.")
+            inner.rename(folder)
         finally:
             shutil.rmtree(part, ignore_errors=True)
     return folder
@@ -220,18 +244,28 @@ def _append(url: str, part: Path) -> bool:
     return True
 
 
-def _unpack(archive: Path, part: Path, top: str) -> str | None:
-    """Extract into `part` the members of the folder `top`; returns what is wrong, if anything."""
+def _wrapper(part: Path) -> str:
+    """The name of the one folder in which all others lie, as many programs zip them; or nothing."""
+    inside = list(part.iterdir()) if part.is_dir() else []
+    wrapped = len(inside) == 1 and inside[0].is_dir() and all(path.is_dir() for path in inside[0].iterdir())
+    return inside[0].name if wrapped else ""
+
+
+def _unpack(archive: Path | bytes, part: Path, top: str | None) -> str | None:
+    """Extract into `part` the members of the folder `top` (None: all); returns what is wrong, if anything."""
     try:
-        with zipfile.ZipFile(archive) as file:
+        with zipfile.ZipFile(io.BytesIO(archive) if isinstance(archive, bytes) else archive) as file:
+            size = len(archive) if isinstance(archive, bytes) else archive.stat().st_size
+            unpacked = sum(member.file_size for member in file.infolist())
+            if unpacked > max(BOMB_BYTES, BOMB_RATIO * size):
+                return f"{size:,} bytes would become {unpacked:,}"
             wanted = []
             for member in file.infolist():
-                path = PureWindowsPath(
-                    member.filename
-                )  # knows both slashes, and drives count as a first part
+                path = PureWindowsPath(member.filename)  # knows both slashes, and drives count as a first part
                 litter = _is_litter(path)
-                if ".." in path.parts or not (litter or path.parts[:1] == (top,)):
-                    return f"its member {member.filename!r} leads out of {top}/"
+                inside = top is None or litter or path.parts[:1] == (top,)
+                if ".." in path.parts or path.anchor or not inside:
+                    return f"its member {member.filename!r} leads out of {top or 'the folder'}/"
                 if stat.S_ISLNK(member.external_attr >> 16):
                     return f"its member {member.filename!r} is a link"
                 if not litter:

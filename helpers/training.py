@@ -1,8 +1,8 @@
 """The training loop: phases, the best weights, a history, and going on after an interruption (lesson 04)."""
 
 import copy
+import io
 import math
-import os
 from collections.abc import Callable
 from itertools import repeat
 from pathlib import Path
@@ -16,6 +16,7 @@ from tqdm.auto import tqdm
 from helpers.data import make_dataloaders
 from helpers.errors import LessonError
 from helpers.features import probe_head
+from helpers.files import write_whole
 from helpers.models import parameter_groups, train_mode
 from helpers.transforms import eval_transform, train_transform
 
@@ -132,6 +133,11 @@ def train_model(
                     raise LessonError(
                         f"The loss is {train[0]} in epoch {epoch + 1}: the learning rate ({learning_rate:g}) is "
                         "probably too high. The model holds the best weights from before."
+                    )
+                if not math.isfinite(val[0]):
+                    raise LessonError(
+                        f"The loss on val is {val[0]} in epoch {epoch + 1}: a picture of val holds numbers that are "
+                        "none, or the learning rate is too high. The model holds the best weights from before."
                     )
                 if scheduler and not isinstance(scheduler, PER_BATCH):
                     scheduler.step()
@@ -256,9 +262,6 @@ def find_learning_rate(
 
 def save_checkpoint(path, model, optimizer, scheduler, loader: DataLoader, history: History, best: dict) -> None:
     """Write all that the next epoch depends on, so that a kill at any moment leaves a whole file."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f"{path.name}.{os.getpid()}.part")
     state = {
         "model": model.state_dict(),
         "optimizer": optimizer.state_dict(),
@@ -268,8 +271,9 @@ def save_checkpoint(path, model, optimizer, scheduler, loader: DataLoader, histo
         "random": torch.get_rng_state(),
         "order": loader.generator.get_state() if loader.generator else None,
     }
-    torch.save(state, part)
-    part.replace(path)
+    content = io.BytesIO()
+    torch.save(state, content)
+    write_whole(path, content.getvalue())
 
 
 def load_checkpoint(path, model, optimizer, scheduler, loader: DataLoader) -> tuple[History, dict]:

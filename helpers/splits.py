@@ -1,0 +1,90 @@
+"""A folder of pictures becomes train, val and test; no file is moved or copied (lesson 09)."""
+
+import warnings
+from collections.abc import Sequence
+
+import numpy as np
+
+from helpers.check_folder import CheckUp
+from helpers.data import SampleDataset
+from helpers.errors import LessonError
+from helpers.transforms import data_transforms
+
+SHARES = {"train": 0.6, "val": 0.2, "test": 0.2}
+
+
+def split_indices(
+    labels: Sequence, groups: Sequence | None = None, shares: dict[str, float] = SHARES, seed: int = 0
+) -> dict[str, list[int]]:
+    """Deal pictures out to splits, each class by itself, and what belongs together to one side.
+
+    Each goes to the split that lacks most of its share of the class. So without groups no split is off by
+    a whole picture of a class; and the first picture of each class goes to the largest share, to `train`.
+
+    Args:
+        labels: the class of each picture.
+        groups: pictures with the same group stay together; None takes each for itself.
+        shares: of each split, adding up to 1.
+        seed: of the order in which pictures are dealt.
+
+    Returns:
+        For each split the indices of its pictures, in order. Every picture is in exactly one.
+    """
+    labels = np.unique(np.asarray(labels), return_inverse=True)[1]
+    groups = np.arange(len(labels)) if groups is None else np.asarray(groups)
+    units = [np.flatnonzero(groups == group) for group in np.unique(groups)]
+    units = [units[i] for i in np.random.default_rng(seed).permutation(len(units))]
+    units.sort(key=len, reverse=True)  # large groups first, while there is room for them
+    lacks = {split: share * np.bincount(labels) for split, share in shares.items()}
+    result: dict[str, list[int]] = {split: [] for split in shares}
+    for unit in units:
+        label = np.bincount(labels[unit]).argmax()
+        split = max(shares, key=lambda split: (round(lacks[split][label], 6), round(lacks[split].sum(), 6)))
+        result[split] += unit.tolist()
+        lacks[split] -= np.bincount(labels[unit], minlength=len(lacks[split]))
+    return {split: sorted(indices) for split, indices in result.items()}
+
+
+def split_folder(
+    check_up: CheckUp, size: int, seed: int = 0, skip_unreadable: bool = False
+) -> dict[str, SampleDataset]:
+    """Datasets of a folder with one folder per class: 60 % to train, 20 % to validate, 20 % to test.
+
+    Pictures that look the same go to the same split.
+
+    Args:
+        check_up: of the folder, from `check_folder`.
+        size: the side of the square that the network sees, in pixels.
+        seed: fixes which picture goes where.
+        skip_unreadable: go on without the files that cannot be read.
+
+    Returns:
+        `train`, `val` and `test`, each with its transform; `test` is left out where too few pictures are there.
+
+    Raises:
+        LessonError: the folder is split already, a file cannot be read, or there are fewer than two classes
+            or three pictures.
+    """
+    folder, pictures = check_up.folder, check_up.pictures
+    if any(picture.split for picture in pictures):
+        raise LessonError(f"{folder} has train and val already; helpers.data.image_datasets takes it as it is.")
+    if check_up.unreadable and not skip_unreadable:
+        name, why = next(iter(check_up.unreadable.items()))
+        raise LessonError(f"{folder / name} {why}; replace or remove it, or go on without: skip_unreadable=True.")
+    class_names = list(check_up.counts())
+    if len(class_names) < 2:
+        raise LessonError(f"{folder} has {len(class_names)} classes with pictures; two are needed.")
+    indices = split_indices([p.label for p in pictures], [p.group for p in pictures], seed=seed)
+    if not indices["val"]:
+        raise LessonError(f"{folder} has {len(pictures)} pictures, none is left to validate with; three are needed.")
+    if lost := set(class_names) - {pictures[i].label for i in indices["train"]}:
+        raise LessonError(f"{folder} has the class {min(lost)!r} only in copies of other classes' pictures; mend this.")
+    if any(row.name == "few" for row in check_up.rows()):
+        least = min(check_up.counts().items(), key=lambda item: item[1])
+        warnings.warn(f"{least[0]!r} has {least[1]} pictures; collect more, the scores mean little.", stacklevel=2)
+    samples = [(str(folder / p.name), class_names.index(p.label)) for p in pictures]
+    return {
+        split: SampleDataset([samples[i] for i in indices[split]], class_names, transform)
+        for split, transform in data_transforms(size).items()
+        if indices[split]
+    }

@@ -1,0 +1,177 @@
+"""The check-up of a folder: what it finds, what it says in ten seconds, and what programs get."""
+
+import json
+import sys
+
+import numpy as np
+import pytest
+from PIL import Image
+from test_data import fill
+
+from helpers import check_folder as module
+from helpers.check_folder import check_folder, same_looks
+from helpers.data import ImageDataset, load_image
+from helpers.errors import LessonError
+from helpers.tracks import IMAGES
+
+INSECTS = IMAGES["embedded"]
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Five ants and five bees of the embedded pictures, in one folder per class."""
+    for name in ("ants", "bees"):
+        (tmp_path / name).mkdir()
+        for path in sorted((INSECTS / "train" / name).iterdir())[:5]:
+            (tmp_path / name / path.name).write_bytes(path.read_bytes())
+    return tmp_path
+
+
+def row(found, name: str) -> str:
+    return "\n".join(str(row) for row in found.rows() if row.name == name)
+
+
+def test_the_embedded_pictures_are_well():
+    found = check_folder(INSECTS)
+    assert not any(row.remedy for row in found.rows())
+    assert len(found.pictures) == 797 and not found.duplicates and str(found).endswith("All is well.")
+
+
+def test_it_sees_the_pictures_that_training_sees(folder):
+    found = check_folder(folder)
+    assert [str(folder / p.name) for p in found.pictures] == [path for path, _ in ImageDataset(folder).samples]
+    assert found.counts() == {"ants": 5, "bees": 5}
+    sizes = [load_image(folder / p.name).size for p in found.pictures]
+    assert [(p.width, p.height) for p in found.pictures] == sizes
+
+
+def test_unreadable_files_are_named_with_their_reason(folder):
+    pictures = sorted((folder / "ants").iterdir())
+    whole = pictures[0].read_bytes()
+    pictures[0].write_bytes(whole[: len(whole) // 2])
+    pictures[1].write_bytes(b"")
+    pictures[2].write_text("no picture")
+    found = check_folder(folder)
+    assert list(found.unreadable) == [f"ants/{path.name}" for path in pictures[:3]]
+    damaged, empty, text = found.unreadable.values()
+    assert "truncated" in damaged and empty == "is empty" and text == "holds no picture"
+    assert row(found, "unreadable").count("!!  unreadable ants/") == 3
+    assert str(folder) not in str(found), "names, not the paths of this machine"
+
+
+def test_more_than_a_handful_is_counted(folder):
+    for i in range(9):
+        (folder / "ants" / f"{i}.jpg").touch()
+    found = check_folder(folder)
+    assert row(found, "unreadable").count("\n") == module.SHOWN and "and 4 more" in row(found, "unreadable")
+    assert len(json.loads(found.as_json())["unreadable"]) == 9
+    assert len(str(found).splitlines()) <= 15, "ten seconds"
+
+
+def test_hidden_files_and_other_kinds_are_said(folder):
+    fill(folder / ".ipynb_checkpoints", "a.jpg")
+    fill(folder / "ants" / "__MACOSX", "a.jpg")
+    (folder / "ants" / ".DS_Store").touch()
+    Image.new("RGB", (8, 8)).save(folder / "bees" / "imageNotFound.gif")
+    (folder / "notes.txt").touch()
+    found = check_folder(folder)
+    assert found.hidden == [".ipynb_checkpoints", "ants/.DS_Store", "ants/__MACOSX"]
+    assert found.others == ["bees/imageNotFound.gif", "notes.txt"]
+    assert "imageNotFound.gif" in row(found, "no pictures") and ".DS_Store" in row(found, "hidden")
+    assert len(found.pictures) == 10
+
+
+def test_the_same_picture_in_two_splits_is_reported_with_both_paths(folder, tmp_path):
+    for split in ("train", "val"):
+        (folder / split).mkdir()
+    (folder / "ants").rename(folder / "train" / "ants")
+    (folder / "bees").rename(folder / "val" / "bees")
+    original = min((folder / "train" / "ants").iterdir())
+    picture = load_image(original)
+    fill(folder / "val" / "ants")
+    picture.resize((picture.width * 2 // 3, picture.height * 2 // 3)).save(
+        folder / "val" / "ants" / "again.jpg", quality=60
+    )
+    found = check_folder(folder)
+    assert [[p.name for p in group] for group in found.leaks] == [[f"train/ants/{original.name}", "val/ants/again.jpg"]]
+    assert f"train/ants/{original.name} = val/ants/again.jpg" in row(found, "leak")
+
+
+def test_the_same_picture_in_two_classes_is_reported(folder):
+    original = min((folder / "ants").iterdir())
+    (folder / "bees" / "again.jpg").write_bytes(original.read_bytes())
+    found = check_folder(folder)
+    assert [p.label for p in found.contradictions[0]] == ["ants", "bees"] and not found.leaks
+    assert "again.jpg" in row(found, "two classes")
+
+
+def test_a_copy_in_its_own_class_is_no_problem(folder):
+    original = min((folder / "ants").iterdir())
+    (folder / "ants" / "again.jpg").write_bytes(original.read_bytes())
+    assert row(check_folder(folder), "twice").startswith("ok")
+
+
+def test_plain_pictures_of_other_colours_are_not_the_same():
+    thumbnails = np.array([[200] * 8, [30] * 8, [201] * 8], dtype=np.uint8)
+    groups = same_looks(np.zeros(3, dtype=np.uint64), thumbnails)
+    assert groups[0] == groups[2] != groups[1]
+
+
+def test_many_bits_apart_are_not_the_same():
+    hashes = np.array([0, 2**module.BITS - 1, 2 ** (module.BITS + 1) - 1], dtype=np.uint64)
+    groups = same_looks(hashes, np.zeros((3, 8), dtype=np.uint8))
+    assert groups[0] == groups[1] == groups[2], "in a chain"
+    groups = same_looks(hashes[[0, 2]], np.zeros((2, 8), dtype=np.uint8))
+    assert groups[0] != groups[1]
+
+
+@pytest.mark.parametrize(
+    ("counts", "name", "remedy"),
+    [
+        ((1, 200), "balance", "weighted_sampler"),
+        ((2, 1), "few", "collect 20 or more"),
+        ((30, 0), "pictures", "two classes are needed"),
+    ],
+)
+def test_counts_that_need_a_remedy(tmp_path, monkeypatch, counts, name, remedy):
+    for label, number in zip(("ants", "bees"), counts, strict=True):
+        fill(tmp_path / label, *(f"{i}.png" for i in range(number)))
+    assert remedy in row(check_folder(tmp_path), name)
+
+
+def test_an_empty_class_and_a_missing_val(tmp_path):
+    fill(tmp_path / "train" / "ants", "a.png")
+    fill(tmp_path / "train" / "bees")
+    found = check_folder(tmp_path)
+    assert row(found, "empty").startswith("!!  empty      train/bees;") and "there is no val" in row(found, "splits")
+
+
+@pytest.mark.parametrize(("make", "message"), [(False, "is not there"), (True, "has no folders")])
+def test_a_folder_without_classes_is_one_line(tmp_path, make, message):
+    if make:
+        (tmp_path / "x").mkdir()
+    with pytest.raises(LessonError, match=message):
+        check_folder(tmp_path / "x")
+
+
+def command(monkeypatch, *arguments: str) -> int:
+    monkeypatch.setattr(sys, "argv", ["check_folder", *map(str, arguments)])
+    return module.main()
+
+
+def test_the_command_prints_the_report_and_its_status(folder, monkeypatch, capsys):
+    assert command(monkeypatch, folder) == 1, "five pictures of a class are few"
+    assert capsys.readouterr().out.startswith("ok  pictures   10 in 2 classes: ants 5, bees 5")
+    assert command(monkeypatch, INSECTS) == 0
+
+
+def test_the_command_speaks_to_programs(folder, monkeypatch, capsys):
+    command(monkeypatch, folder, "--json")
+    found = json.loads(capsys.readouterr().out)
+    assert found["counts"] == {"ants": 5, "bees": 5}
+    assert found["pictures"][0].keys() == {"name", "split", "label", "width", "height", "group"}
+
+
+def test_the_command_fails_in_one_line(tmp_path, monkeypatch):
+    with pytest.raises(SystemExit, match="is not there"):
+        command(monkeypatch, tmp_path / "nowhere")

@@ -1,0 +1,144 @@
+"""A model for keeps: what goes into the file comes out of it, and nothing else gets in."""
+
+import json
+import sys
+
+import pytest
+import safetensors.torch
+import torch
+from PIL import Image
+from torch import nn
+from torchvision.models import get_model
+
+from helpers import predict as module
+from helpers.data import load_image
+from helpers.errors import LessonError
+from helpers.models import load_model, replace_head
+from helpers.predict import load_saved, save_model
+from helpers.tracks import IMAGES
+from helpers.transforms import eval_transform
+
+CLASSES = ["ants", "bees", "wasps"]
+PICTURE = min((IMAGES["embedded"] / "val" / "ants").iterdir())
+
+
+@pytest.fixture(scope="module")
+def network() -> nn.Module:
+    torch.manual_seed(0)
+    return replace_head(load_model("embedded"), 3)
+
+
+@pytest.fixture
+def saved(network, tmp_path):
+    save_model(tmp_path / "insects.safetensors", network, CLASSES, size=96)
+    return tmp_path / "insects.safetensors"
+
+
+def test_what_is_saved_answers_as_before(network, saved):
+    model = load_saved(saved)
+    assert (model.architecture, model.class_names, model.size) == ("resnet18", CLASSES, 96)
+    answer = model.predict(PICTURE)
+    with torch.inference_mode():
+        expected = network.eval()(eval_transform(96)(load_image(PICTURE))[None]).softmax(1)[0]
+    assert answer == pytest.approx(dict(zip(CLASSES, expected.tolist(), strict=True)))
+    assert list(answer.values()) == sorted(answer.values(), reverse=True)
+    with PICTURE.open("rb") as file:
+        assert model.predict(file) == model.predict(load_image(PICTURE)) == answer
+
+
+@pytest.mark.parametrize("architecture", ["mobilenet_v3_small", "squeezenet1_1", "shufflenet_v2_x0_5"])
+def test_other_architectures_keep_their_weights(tmp_path, architecture):
+    model = replace_head(get_model(architecture, weights=None), 2).eval()
+    save_model(tmp_path / "m", model, ["a", "b"], 64, architecture)
+    x = torch.rand(1, 3, 64, 64)
+    with torch.inference_mode():
+        assert torch.equal(load_saved(tmp_path / "m").network(x), model(x))
+
+
+def test_a_turned_picture_is_set_upright(saved, tmp_path):
+    upright = load_image(PICTURE)
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    upright.rotate(90, expand=True).save(tmp_path / "turned.png", exif=exif)
+    assert load_saved(saved).predict(tmp_path / "turned.png") == load_saved(saved).predict(PICTURE)
+
+
+def rewrite(path, weights=(), **metadata):
+    with safetensors.safe_open(path, "pt") as file:
+        there = file.metadata() | metadata
+    content = safetensors.torch.load_file(path) | dict(weights)
+    kept = {key: value for key, value in there.items() if value is not None}
+    path.write_bytes(safetensors.torch.save(content, kept))
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (lambda path: path.unlink(), "is not there"),
+        (lambda path: path.write_bytes(b""), "damaged or no safetensors file"),
+        (lambda path: path.write_bytes(path.read_bytes()[:-1]), "damaged or no safetensors file"),
+        (lambda path: path.write_text("<html>"), "damaged or no safetensors file"),
+        (lambda path: rewrite(path, class_names=None), r"lacks its .*'class_names'"),
+        (lambda path: rewrite(path, class_names="5"), "lacks its architecture, size or classes"),
+        (lambda path: rewrite(path, size="large"), "lacks its architecture, size or classes"),
+        (lambda path: rewrite(path, normalisation="{}"), "another normalisation"),
+        (
+            lambda path: rewrite(path, architecture="resnet50"),
+            r"does not match resnet50 with 3 classes: layer1.0.conv1",
+        ),
+        (lambda path: rewrite(path, architecture="nonet"), "'nonet', which torchvision lacks"),
+        (lambda path: rewrite(path, class_names='["a"]'), r"fc.weight is \(3, 512\), expected \(1, 512\)"),
+        (lambda path: rewrite(path, {"more": torch.zeros(1)}), r"more is \(1,\), expected none"),
+    ],
+)
+def test_a_file_that_does_not_fit_is_one_line(saved, spoil, message):
+    spoil(saved)
+    with pytest.raises(LessonError, match=message) as error:
+        load_saved(saved)
+    assert str(saved) in str(error.value) and "\n" not in str(error.value)
+
+
+def test_a_pickle_runs_nothing(tmp_path):
+    class Malicious:
+        def __reduce__(self):
+            return (open, (str(tmp_path / "owned"), "w"))
+
+    torch.save(Malicious(), tmp_path / "model.safetensors")
+    with pytest.raises(LessonError, match="no safetensors file"):
+        load_saved(tmp_path / "model.safetensors")
+    assert not (tmp_path / "owned").exists()
+
+
+def test_other_classes_are_not_saved(network, tmp_path):
+    with pytest.raises(LessonError, match=r"The model does not match resnet18 with 2 classes: fc.weight is \(3, 512\)"):
+        save_model(tmp_path / "m", network, ["a", "b"], 96)
+    assert not any(tmp_path.iterdir())
+
+
+def test_the_file_says_what_it_needs(saved):
+    with safetensors.safe_open(saved, "pt") as file:
+        metadata = file.metadata()
+    assert json.loads(metadata["class_names"]) == CLASSES and metadata["size"] == "96"
+
+
+def command(monkeypatch, *arguments) -> int:
+    monkeypatch.setattr(sys, "argv", ["predict", *map(str, arguments)])
+    return module.main()
+
+
+def test_the_command_prints_a_line_for_each_picture(saved, monkeypatch, capsys):
+    assert command(monkeypatch, saved, PICTURE, PICTURE) == 0
+    name, probability = next(iter(load_saved(saved).predict(PICTURE).items()))
+    assert capsys.readouterr().out == f"{PICTURE}  {name} {probability:.1%}\n" * 2
+
+
+def test_the_command_goes_on_after_a_bad_picture_and_says_so(saved, monkeypatch, capsys, tmp_path):
+    (tmp_path / "bad.jpg").write_text("no picture")
+    assert command(monkeypatch, saved, tmp_path / "bad.jpg", PICTURE) == 1
+    out, err = capsys.readouterr()
+    assert len(err.splitlines()) == 1 and "bad.jpg cannot be read" in err and len(out.splitlines()) == 1
+
+
+def test_the_command_without_a_model_is_one_line(monkeypatch, tmp_path):
+    with pytest.raises(SystemExit, match="is not there"):
+        command(monkeypatch, tmp_path / "none", PICTURE)
