@@ -30,6 +30,7 @@ class Fault(NamedTuple):
 
 TRANSFORMS, DATA, MODELS = "helpers/transforms.py", "helpers/data.py", "helpers/models.py"
 TRAINING, FEATURES, EVALUATION = "helpers/training.py", "helpers/features.py", "helpers/evaluation.py"
+CHECK_FOLDER, SPLITS, PREDICT = "helpers/check_folder.py", "helpers/splits.py", "helpers/predict.py"
 EXPLAIN, PLOTS, WIDGETS = "helpers/explain.py", "helpers/plots.py", "helpers/widgets.py"
 EXERCISES, EXERCISES_04 = "helpers/exercises/__init__.py", "helpers/exercises/lesson_04.py"
 LESSON_01, LESSON_03 = "notebooks/01_transforms.ipynb", "notebooks/03_model_surgery.ipynb"
@@ -99,6 +100,18 @@ FAULTS = [
         "if False and torch.allclose(theirs.weight, ours",
         "tests/test_exercises.py",
     ),
+    # the reader's own pictures
+    Fault(CHECK_FOLDER, "apart <= LEVELS", "apart >= 0", "tests/test_check_folder.py"),
+    Fault(CHECK_FOLDER, "if path.stat().st_size == 0", "if False", "tests/test_check_folder.py"),
+    Fault(CHECK_FOLDER, "if len({picture.split for picture in group}) > 1", "if False", "tests/test_check_folder.py"),
+    Fault(SPLITS, "groups == group) for group", "groups == group)[:1] for group", "tests/test_splits.py"),
+    Fault(SPLITS, "[p.group for p in pictures], seed", "None, seed", "tests/test_splits.py"),
+    Fault(SPLITS, "if check_up.unreadable and not skip_unreadable", "if False", "tests/test_splits.py"),
+    Fault(PREDICT, "        if wanted != there:", "        if False:", "tests/test_predict.py"),
+    Fault(PREDICT, "return int(failed > 0)", "return 0", "tests/test_predict.py"),
+    Fault("helpers/files.py", "part.write_bytes(content)", "path.write_bytes(content)", "tests/test_hostile_inputs.py"),
+    Fault("helpers/downloads.py", "unpacked > max(", "unpacked < 0 * max(", "tests/test_hostile_inputs.py"),
+    Fault("helpers/downloads.py", "path.parts or path.anchor", "path.parts", "tests/test_hostile_inputs.py"),
     # what the lessons build by hand
     Fault(LESSON_01, "MEAN = (0.485, 0.456, 0.406)", "MEAN = (0.5, 0.5, 0.5)", "tests/test_transforms.py"),
     Fault(LESSON_03, "layer.eval()", "layer.train()", LESSON_03),

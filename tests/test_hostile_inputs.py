@@ -1,0 +1,388 @@
+"""What people's folders, files and interruptions really look like: each row ends well, or in one line."""
+
+import io
+import os
+import stat
+import struct
+import subprocess
+import sys
+import warnings
+import zipfile
+import zlib
+from pathlib import Path
+
+import pytest
+import torch
+from PIL import Image, ImageOps
+from test_data import corners, fill, quarters
+from test_training import sgd, tiny_loaders, tiny_model
+from torch import nn
+from torch.utils.data import DataLoader, TensorDataset
+
+from helpers.check_folder import check_folder
+from helpers.data import ImageDataset, load_image, make_dataloaders
+from helpers.downloads import WrongBytes, extract_pictures
+from helpers.errors import LessonError
+from helpers.files import write_whole
+from helpers.models import load_model, replace_head
+from helpers.predict import load_saved, save_model
+from helpers.splits import split_folder
+from helpers.tracks import IMAGES, ROOT
+from helpers.training import fine_tune, train_model
+from helpers.transforms import eval_transform, train_transform
+
+INSECTS = IMAGES["embedded"]
+RED = (255, 0, 0)
+
+
+def line(error) -> str:
+    """The message, which is one line."""
+    assert "\n" not in str(error.value)
+    return str(error.value)
+
+
+def run_code(code: str, *arguments) -> subprocess.CompletedProcess:
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "tests")])}
+    command = [sys.executable, "-c", code, *map(str, arguments)]
+    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300)
+
+
+def picture_bytes(kind: str) -> bytes:
+    file = io.BytesIO()
+    quarters((64, 48)).save(file, kind)
+    return file.getvalue()
+
+
+def bomb() -> bytes:
+    """A PNG of a few bytes that claims 30000 x 30000 pixels."""
+
+    def chunk(name: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+
+    header = struct.pack(">IIBBBBB", 30000, 30000, 8, 2, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(b"")) + chunk(b"IEND", b"")
+
+
+# --- One file: it is found before training, by its path
+
+UNREADABLE = {
+    "truncated.jpg": picture_bytes("JPEG")[:-200],
+    "truncated.png": picture_bytes("PNG")[:-40],
+    "empty.jpg": b"",
+    "text.jpg": b"this is no picture\n",
+    "error page.jpg": b"<!DOCTYPE html><html><title>404 Not Found</title></html>",
+    "bomb.png": bomb(),
+    "half a header.png": b"\x89PNG",
+}
+
+
+@pytest.mark.parametrize("name", UNREADABLE)
+def test_a_file_that_cannot_be_read(tmp_path, name):
+    fill(tmp_path / "ants", "a.png", "b.png")
+    path = fill(tmp_path / "bees", "c.png") / name
+    path.write_bytes(UNREADABLE[name])
+    found = check_folder(tmp_path)
+    assert list(found.unreadable) == [f"bees/{name}"] and f"!!  unreadable bees/{name}" in str(found)
+    with pytest.raises(LessonError, match="skip_unreadable=True") as error:
+        split_folder(found, size=32)
+    assert str(path) in line(error)
+    with pytest.raises(LessonError) as error:
+        load_image(path)
+    assert str(path) in line(error) and "replace it or take it out" in line(error)
+    assert path.read_bytes() == UNREADABLE[name], "nothing of the user's is touched"
+
+
+READABLE = {  # how it is saved, and the endings under which people have it
+    "upper.JPG": "JPEG",
+    "a.webp": "WEBP",
+    "a.bmp": "BMP",
+    "a.tiff": "TIFF",
+    "a.PNG": "PNG",
+    "gif inside.png": "GIF",  # the ending does not matter to the decoder
+    "name with 'quotes' and spaces.png": "PNG",
+    "\N{ANT}\N{HONEYBEE}.png": "PNG",
+    f"{'x' * 196}.png": "PNG",
+}
+
+
+@pytest.mark.parametrize("name", READABLE)
+def test_a_file_that_can_be_read(tmp_path, name):
+    fill(tmp_path / "ants", "a.png")
+    path = fill(tmp_path / "bees") / name
+    path.write_bytes(picture_bytes(READABLE[name]))
+    found = check_folder(tmp_path)
+    assert not found.unreadable and found.counts() == {"ants": 1, "bees": 1}
+    assert ImageDataset(tmp_path).samples[1] == (str(path), 1)
+    assert load_image(path).size == (64, 48)
+
+
+@pytest.mark.parametrize("frames", [1, 3])
+def test_a_gif_is_reported_and_not_counted(tmp_path, frames):
+    fill(tmp_path / "ants", "a.png")
+    images = [Image.new("P", (8, 8), i) for i in range(frames)]
+    images[0].save(tmp_path / "ants" / "imageNotFound.gif", save_all=True, append_images=images[1:])
+    found = check_folder(tmp_path)
+    assert found.others == ["ants/imageNotFound.gif"] and found.counts() == {"ants": 1}
+    assert "imageNotFound.gif" in str(found)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 4000), (4000, 1)])
+@pytest.mark.parametrize("transform", [train_transform(96), eval_transform(96)], ids=["train", "eval"])
+def test_odd_sizes_reach_the_network(tmp_path, size, transform):
+    path = fill(tmp_path / "ants") / "odd.png"
+    Image.new("RGB", size, RED).save(path)
+    assert transform(load_image(path)).shape == (3, 96, 96)
+    assert ("odd.png; crop it" in str(check_folder(tmp_path))) == (size != (1, 1))
+
+
+def test_the_orientation_counts_in_training_and_in_prediction(tmp_path):
+    exif = Image.Exif()
+    exif[0x0112] = 6  # to be turned by 90 degrees
+    fill(tmp_path / "ants", "a.png")
+    path = fill(tmp_path / "bees") / "turned.png"
+    quarters().save(path, exif=exif)
+    upright = ImageOps.exif_transpose(Image.open(path)).convert("RGB")
+    assert ImageDataset(tmp_path)[1][0].size == upright.size == (8, 16)
+    assert corners(ImageDataset(tmp_path)[1][0]) == corners(upright)
+    save_model(tmp_path / "m", replace_head(load_model(None), 2), ["ants", "bees"], 32)
+    assert load_saved(tmp_path / "m").predict(path) == load_saved(tmp_path / "m").predict(upright)
+
+
+# --- Folders
+
+
+def test_a_folder_that_may_only_be_read(tmp_path):
+    fill(tmp_path / "ants", "a.png", "b.png")
+    fill(tmp_path / "bees", "c.png", colour=(0, 0, 255))
+    fill(tmp_path / "ants", "b.png", colour=(0, 255, 0))
+    before = sorted(tmp_path.rglob("*"))
+    for path in [tmp_path, *before]:
+        path.chmod(0o555 if path.is_dir() else 0o444)
+    try:
+        with pytest.warns(UserWarning, match="collect more"):
+            datasets = split_folder(check_folder(tmp_path), size=32)
+        assert len([image for image, _ in datasets["train"]]) == 2
+        assert sorted(tmp_path.rglob("*")) == before, "root may write there, and nothing did"
+    finally:
+        for path in [tmp_path, *before]:
+            path.chmod(0o755)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="links need rights there")
+def test_links_in_a_circle(tmp_path):
+    fill(tmp_path / "ants", "a.png")
+    (tmp_path / "ants" / "round").symlink_to(tmp_path, target_is_directory=True)
+    (tmp_path / "ants" / "self.png").symlink_to("self.png")
+    (tmp_path / "bees").symlink_to("bees")
+    found = check_folder(tmp_path)
+    assert [p.name for p in found.pictures] == ["ants/a.png"]
+    assert "ants/self.png" in found.others
+
+
+def test_one_to_two_hundred_trains_with_a_warning(tmp_path):
+    noise = torch.randint(0, 256, (201, 8, 8, 3), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    for i, pixels in enumerate(noise):
+        path = fill(tmp_path / ("ants" if i < 200 else "bees")) / f"{i}.png"
+        Image.fromarray(pixels.numpy()).resize((16, 16), Image.Resampling.NEAREST).save(path)
+    found = check_folder(tmp_path)
+    assert "!!  balance    ants 200, bees 1; collect more, or draw with weighted_sampler" in str(found)
+    with pytest.warns(UserWarning, match="'bees' has 1 pictures"):
+        datasets = split_folder(found, size=16)
+    assert 1 in datasets["train"].targets, "the one bee is learned from"
+    assert train_small(datasets)["val_acc"][0] >= 0
+
+
+def train_small(datasets) -> dict:
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 2))
+    return fine_tune(model, datasets, 16, num_epochs=1)[1]
+
+
+def test_three_pictures_in_all_train(tmp_path):
+    fill(tmp_path / "ants", "a.png")
+    fill(tmp_path / "ants", "b.png", colour=(0, 255, 0))
+    fill(tmp_path / "bees", "c.png", colour=(0, 0, 255))
+    with pytest.warns(UserWarning, match="'bees' has 1 pictures; collect more"):
+        datasets = split_folder(check_folder(tmp_path), size=16)
+    assert len(train_small(datasets)["lr"]) == 1
+
+
+# --- Training
+
+
+@pytest.mark.parametrize("size", [32, 64])
+def test_a_last_batch_of_one_with_the_real_network(size):
+    """At 32 pixels BatchNorm sees one value per channel in such a batch, and PyTorch refuses it."""
+    images = torch.rand(3, 3, size, size)
+    data = TensorDataset(images, torch.tensor([0, 1, 0]))
+    loaders = make_dataloaders({"train": data, "val": data}, batch_size=2)
+    model = replace_head(load_model("embedded"), 2)
+    if size == 32:
+        with pytest.raises(LessonError, match="a last batch of one image"):
+            train_model(model, loaders, nn.CrossEntropyLoss(), *sgd(model), num_epochs=1)
+    else:
+        _, history = train_model(model, loaders, nn.CrossEntropyLoss(), *sgd(model), num_epochs=1)
+        assert len(history["lr"]) == 1
+
+
+def test_numbers_that_are_none_in_val_stop_the_training():
+    loaders = tiny_loaders()
+    x, y = loaders["val"].dataset.tensors
+    spoilt = x.clone()
+    spoilt[3, 0, 0, 0] = float("nan")
+    loaders["val"] = DataLoader(TensorDataset(spoilt, y), 8)
+    model = tiny_model()
+    with pytest.raises(LessonError, match="The loss on val is nan in epoch 1") as error:
+        train_model(model, loaders, nn.CrossEntropyLoss(), *sgd(model), num_epochs=3)
+    line(error)
+    assert all(value.isfinite().all() for value in model.state_dict().values())
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals are sent otherwise there")
+def test_the_stop_button_keeps_the_best_weights(tmp_path):
+    code = """if True:
+        import os, signal, sys, torch
+        from torch import nn
+        from test_training import sgd, tiny_loaders, tiny_model
+        from helpers.training import train_model
+        model, best = tiny_model(), {}
+
+        def stop(history):
+            accuracies = history["val_acc"]
+            if accuracies[-1] == max(accuracies) and accuracies.index(accuracies[-1]) == len(accuracies) - 1:
+                best.update({name: value.clone() for name, value in model.state_dict().items()})
+            if len(accuracies) == 3:
+                signal.setitimer(signal.ITIMER_REAL, 0.002)  # in the middle of the next epoch
+
+        signal.signal(signal.SIGALRM, lambda *_: os.kill(os.getpid(), signal.SIGINT))
+        try:
+            train_model(model, tiny_loaders(), nn.CrossEntropyLoss(), *sgd(model), num_epochs=10**6, on_epoch=stop)
+        except KeyboardInterrupt:
+            same = all(torch.equal(value, best[name]) for name, value in model.state_dict().items())
+            sys.exit(42 if same else 1)
+    """
+    run = run_code(code)
+    assert run.returncode == 42, run.stderr
+
+
+def test_workers_under_spawn_read_a_split(tmp_path):
+    fill(tmp_path / "ants", "a.png", "b.png")
+    fill(tmp_path / "ants", "b.png", colour=(0, 255, 0))
+    fill(tmp_path / "bees", "c.png", colour=(0, 0, 255))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        data = split_folder(check_folder(tmp_path), size=32)["val"]
+    loader = DataLoader(data, 1, num_workers=1, multiprocessing_context="spawn")
+    assert [x.shape for x, _ in loader] == [(1, 3, 32, 32)]
+
+
+# --- Disks and processes
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A disk of 64 KiB."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    if (
+        os.name == "nt"
+        or subprocess.run(
+            ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(folder)], capture_output=True
+        ).returncode
+    ):
+        pytest.skip("a small disk needs the right to mount one")
+    yield folder
+    subprocess.run(["umount", str(folder)], check=True)
+
+
+def test_a_full_disk_keeps_the_previous_checkpoint(small_disk):
+    path = small_disk / "run.pt"
+
+    def run(num_epochs):
+        model = tiny_model()
+        return train_model(
+            model, tiny_loaders(), nn.CrossEntropyLoss(), *sgd(model), num_epochs=num_epochs, checkpoint=path
+        )
+
+    run(1)
+    before = path.read_bytes()
+    free = os.statvfs(small_disk).f_bavail * os.statvfs(small_disk).f_frsize
+    (small_disk / "other").write_bytes(b"x" * free)
+    with pytest.raises(LessonError, match=r"Cannot write .*run.pt: No space left on device; free some disk space") as e:
+        run(3)
+    line(e)
+    assert path.read_bytes() == before and sorted(p.name for p in small_disk.iterdir()) == ["other", "run.pt"]
+    (small_disk / "other").unlink()
+    assert len(run(3)[1]["lr"]) == 3, "and it goes on when there is room again"
+
+
+@pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="root may write everywhere")
+def test_a_folder_that_may_not_be_written(tmp_path):
+    tmp_path.chmod(0o555)
+    with pytest.raises(LessonError, match="Permission denied; choose another place"):
+        write_whole(tmp_path / "m", b"")
+
+
+def test_a_place_that_is_no_folder_is_one_line(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(LessonError, match=r"Cannot write .*choose another place") as error:
+        write_whole(tmp_path / "file" / "m", b"")
+    line(error)
+
+
+def insects_zip(path: Path, top: str = "") -> Path:
+    with zipfile.ZipFile(path, "w") as file:
+        for name in ("ants", "bees"):
+            for picture in sorted((INSECTS / "train" / name).iterdir())[:20]:
+                file.write(picture, f"{top}{name}/{picture.name}")
+    return path
+
+
+# --- A reader's own zip and upload
+
+
+@pytest.mark.parametrize("top", ["", "my pictures/", "\N{ANT}/"])
+@pytest.mark.parametrize("read", [lambda path: path, Path.read_bytes], ids=["zip", "upload"])
+def test_a_zip_with_and_without_a_folder_around(tmp_path, top, read):
+    archive = insects_zip(tmp_path / "p.zip", top)
+    folder = extract_pictures(read(archive), tmp_path / "mine")
+    assert check_folder(folder).counts() == {"ants": 20, "bees": 20}
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["mine", "p.zip"]
+
+
+@pytest.mark.parametrize("name", ["../evil", "ants/../../evil", "/evil", "C:\\evil", "C:evil", "\\\\host\\evil"])
+def test_a_zip_that_leads_out_is_refused(tmp_path, name):
+    archive = insects_zip(tmp_path / "p.zip")
+    with zipfile.ZipFile(archive, "a") as file:
+        member = zipfile.ZipInfo()
+        member.filename = name
+        file.writestr(member, b"evil")
+    with pytest.raises(WrongBytes, match="leads out of the folder") as error:
+        extract_pictures(archive, tmp_path / "in" / "mine")
+    assert repr(name) in line(error) and not any((tmp_path / "in").iterdir())
+
+
+def test_a_zip_with_a_link_is_refused(tmp_path):
+    archive = insects_zip(tmp_path / "p.zip")
+    with zipfile.ZipFile(archive, "a") as file:
+        link = zipfile.ZipInfo("ants/link.jpg")
+        link.external_attr = (stat.S_IFLNK | 0o777) << 16
+        file.writestr(link, "/etc/passwd")
+    with pytest.raises(WrongBytes, match=r"'ants/link.jpg' is a link"):
+        extract_pictures(archive, tmp_path / "mine")
+
+
+def test_a_zip_bomb_is_refused(tmp_path):
+    with zipfile.ZipFile(tmp_path / "p.zip", "w", zipfile.ZIP_DEFLATED) as file:
+        file.writestr("ants/a.bmp", bytes(101 * 10**6))
+    with pytest.raises(WrongBytes, match=r"bytes would become 101,000,000"):
+        extract_pictures(tmp_path / "p.zip", tmp_path / "mine")
+    assert [p.name for p in tmp_path.iterdir()] == ["p.zip"]
+
+
+@pytest.mark.parametrize("content", [b"", b"no zip", b"PK\x03\x04"])
+def test_an_upload_that_is_no_zip_is_one_line(tmp_path, content):
+    with pytest.raises(WrongBytes, match="The upload is not the expected archive") as error:
+        extract_pictures(content, tmp_path / "mine")
+    line(error)
+    assert not any(tmp_path.iterdir())
