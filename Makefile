@@ -33,7 +33,7 @@ test: $(READY) ## set up, run all tests, and run every notebook and compare it s
 notebooks: $(READY) ## run every notebook anew and store its outputs (NAMES="00 01" for some)
 	$(VENV) -m tools.refresh_notebooks $(NAMES)
 
-bench: $(READY) ## measure what takes longer than a lesson may (two hours; remove benchmarks/*.json to begin anew)
+bench: $(READY) ## measure what takes longer than a lesson may (three hours; remove benchmarks/*.json to begin anew)
 	$(FAST) $(VENV) -m benchmarks.does_it_help
 	$(FAST) $(VENV) -m benchmarks.fine_tuning
 teacher: $(READY) ## run every notebook with the answers of its exercises filled in, into build/teacher/

@@ -322,6 +322,22 @@ def test_few_pictures_get_as_many_steps(pictures, epochs):
     assert len(history["lr"]) == epochs
 
 
+def test_the_recipe_by_hand():
+    by_hand = lesson_code("07_fine_tuning.ipynb")["fine_tune_by_hand"]
+    states = []
+    for train in (
+        lambda model, data: by_hand(model, data["train"], data["val"], 8, num_epochs=2),
+        lambda model, data: fine_tune(model, data, 8, num_epochs=2),
+    ):
+        datasets = {"train": Colours(), "val": Colours()}
+        datasets["val"].transform = eval_transform(8)
+        torch.manual_seed(0)
+        model = nn.Sequential(nn.Conv2d(3, 4, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 2))
+        train(model, datasets)
+        states.append(model.state_dict())
+    assert all(torch.equal(states[0][name], states[1][name]) for name in states[0])
+
+
 def test_fine_tune_may_be_ended_early():
     datasets = {"train": Colours(), "val": Colours()}
     datasets["val"].transform = eval_transform(16)

@@ -35,6 +35,7 @@ EXPLAIN, PLOTS, WIDGETS = "helpers/explain.py", "helpers/plots.py", "helpers/wid
 EXERCISES, EXERCISES_04 = "helpers/exercises/__init__.py", "helpers/exercises/lesson_04.py"
 LESSON_01, LESSON_03 = "notebooks/01_transforms.ipynb", "notebooks/03_model_surgery.ipynb"
 LESSON_04, LESSON_05 = "notebooks/04_training_loop.ipynb", "notebooks/05_visualization.ipynb"
+LESSON_07 = "notebooks/07_fine_tuning.ipynb"
 
 FAULTS = [
     # transforms
@@ -49,6 +50,7 @@ FAULTS = [
     Fault(DATA, "numbers // 256", "numbers.clip(0, 255)", "tests/test_data.py"),
     Fault(DATA, "1 / labels.bincount()", "labels.bincount()", "tests/test_data.py"),
     Fault(DATA, "for path in sorted(folder.rglob", "for path in (folder.rglob", "tests/test_data.py"),
+    Fault(DATA, "[order[:per_class] for order in orders]", "[order for order in orders]", "tests/test_data.py"),
     # models
     Fault(MODELS, "nn.Linear, nn.Conv2d))][-1]", "nn.Linear, nn.Conv2d))][0]", "tests/test_models.py"),
     Fault(MODELS, "            layer.eval()", "            pass", "tests/test_models.py"),
@@ -56,6 +58,7 @@ FAULTS = [
     Fault(MODELS, "parameter.ndim > 1]", "True]", "tests/test_models.py"),
     Fault(MODELS, "return counter.get_total_flops() // 2", "return counter.get_total_flops()", "tests/test_models.py"),
     Fault(MODELS, "hexdigest() != sums[path.name]", 'hexdigest() == ""', "tests/test_weights.py"),
+    Fault(MODELS, "            layer.requires_grad_(False)", "            layer.eval()", "tests/test_models.py"),
     # training
     Fault(TRAINING, "optimizer.zero_grad()\n            loss.b", "loss.b", "tests/test_training.py"),
     Fault(TRAINING, "loss.detach() * len(y)", "loss.detach() * 4", "tests/test_training.py"),
@@ -76,6 +79,8 @@ FAULTS = [
     Fault(TRAINING, 'torch.set_rng_state(state["random"])', "pass", "tests/test_training.py"),
     Fault(TRAINING, 'if loader.generator and state["order"] is not None', "if False", "tests/test_training.py"),
     Fault(TRAINING, "    model.load_state_dict(before[0])\n", "", "tests/test_training.py"),
+    Fault(TRAINING, "max(EPOCHS, math.ceil", "min(EPOCHS, math.ceil", "tests/test_training.py"),
+    Fault(TRAINING, "    model.load_state_dict(last)\n", "", "tests/test_training.py"),
     Fault(TRAINING, ">= patience", "> patience", "tests/test_training.py"),
     Fault(TRAINING, "+ weight * sum(", "+ 0 * sum(", "tests/test_training.py tests/test_models.py"),
     # features, evaluation, explanations, pictures
@@ -83,6 +88,7 @@ FAULTS = [
     Fault(FEATURES, "- weight @ torch", "+ weight @ torch", "tests/test_features.py"),
     Fault(EVALUATION, "    model.eval()\n", "", "tests/test_evaluation.py"),
     Fault(EVALUATION, 'method="wilson").low', 'method="exact").low', "tests/test_evaluation.py"),
+    Fault(EVALUATION, "x.flip(-1)", "x.flip(-2)", "tests/test_evaluation.py"),
     Fault(EVALUATION, "amax(1).argsort()", "amax(1).argsort(descending=True)", "tests/test_evaluation.py"),
     Fault(EVALUATION, ".abs().sum() / len", ".sum().abs() / len", "tests/test_evaluation.py"),
     Fault(EXPLAIN, "relu_attributions=True", "relu_attributions=False", "tests/test_explain.py"),
@@ -123,6 +129,7 @@ FAULTS = [
         "tests/test_training.py",
     ),
     Fault(LESSON_05, "return (weights * maps).sum(1).relu()", "return maps.sum(1).relu()", "tests/test_explain.py"),
+    Fault(LESSON_07, "    model.load_state_dict(last)\n", "", "tests/test_training.py"),
 ]
 
 

@@ -1,0 +1,131 @@
+"""The stored results: whole, as their tables say, and with what the lessons claim of them."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from benchmarks import does_it_help, fine_tuning, runs
+from helpers.data import few
+from helpers.evaluation import mean_interval
+from helpers.models import freeze_norms, load_model, replace_head
+from helpers.training import fine_tune
+
+HELP, STEPS = (json.loads(program.RESULTS.read_text()) for program in (does_it_help, fine_tuning))
+
+
+def accuracy(method: str, per_class: int = does_it_help.PER_CLASS[-1]) -> np.ndarray:
+    return runs.over_seeds(HELP, method=method, per_class=per_class)
+
+
+def certainly_above(values, others) -> bool:
+    """Whether the 95 % interval of the differences, paired by seed, lies above zero."""
+    assert len(values) == len(others) >= 5
+    return mean_interval(values - others)[1] > 0
+
+
+def test_five_seeds_of_everything():
+    for method in does_it_help.METHODS:
+        for n in does_it_help.PER_CLASS:
+            assert len(accuracy(method, n)) == 5
+    for step in fine_tuning.STEPS | fine_tuning.EXTRAS:
+        assert len(runs.over_seeds(STEPS, step=step)) == 5
+
+
+@pytest.mark.parametrize(("program", "results"), [(does_it_help, HELP), (fine_tuning, STEPS)])
+def test_the_readme_shows_the_results(program, results):
+    name = program.RESULTS.stem
+    shown = runs.README.read_text().split(f"<!-- {name} -->\n")[1].split(f"<!-- /{name} -->")[0]
+    assert shown == program.table(results)
+
+
+# --- What lesson 06 claims
+
+
+def test_frozen_needs_less_data():
+    """Fifty pictures of each class against all 122, from scratch with a recipe of its own."""
+    assert certainly_above(accuracy("frozen", 50), accuracy("from scratch, tuned"))
+
+
+@pytest.mark.parametrize("method", ["frozen", "fine-tuned"])
+def test_transfer_is_better(method):
+    assert certainly_above(accuracy(method), accuracy("from scratch, tuned"))
+    assert certainly_above(accuracy(method), accuracy("from scratch, textbook"))
+
+
+def test_transfer_takes_less_time():
+    scratch, tuned, frozen = (
+        runs.over_seeds(HELP, "seconds", method=method, per_class=does_it_help.PER_CLASS[-1])
+        for method in ("from scratch, tuned", "fine-tuned", "frozen")
+    )
+    assert certainly_above(scratch, 2 * tuned)
+    assert certainly_above(scratch, 20 * frozen)
+
+
+def test_careless_fine_tuning_is_worse_than_none():
+    assert certainly_above(accuracy("frozen"), accuracy("fine-tuned, textbook"))
+
+
+# --- What lesson 07 claims
+
+
+@pytest.mark.parametrize("step", list(fine_tuning.STEPS)[-2:])
+def test_the_recipe_beats_the_textbook_s(step):
+    """With and without frozen BatchNorm."""
+    textbook = next(iter(fine_tuning.STEPS))
+    assert certainly_above(runs.over_seeds(STEPS, step=step), runs.over_seeds(STEPS, step=textbook))
+    seconds, theirs = (runs.over_seeds(STEPS, "seconds", step=title) for title in (step, textbook))
+    assert certainly_above(theirs, 3 * seconds)
+
+
+@pytest.mark.parametrize("norms", [True, False], ids=["frozen norms", "trained norms"])
+def test_the_measured_recipe_is_that_of_the_helper(norms):
+    datasets = {split: few(dataset, 2) for split, dataset in runs.load().items()}
+    recipe = replace(fine_tuning.GOOD, epochs=1, frozen_norms=norms)
+    measured = fine_tuning.fine_tune(recipe, datasets, seed=1)
+
+    torch.manual_seed(1)
+    model = replace_head(load_model("embedded"), 2)
+    if norms:
+        freeze_norms(model)
+    fine_tune(model, datasets, runs.SIZE, num_epochs=1, seed=1)
+    assert all(torch.equal(value, measured.state_dict()[name]) for name, value in model.state_dict().items())
+
+
+# --- The tools
+
+
+def test_a_stopped_benchmark_goes_on(tmp_path):
+    asked = []
+
+    def measure(seed: int) -> dict:
+        asked.append(seed)
+        if len(asked) == 3:
+            raise KeyboardInterrupt
+        return {"accuracy": seed / 10}
+
+    def plan() -> list:
+        return [({"method": "a", "seed": seed}, lambda seed=seed: measure(seed)) for seed in range(4)]
+
+    threads = torch.get_num_threads()
+    with pytest.raises(KeyboardInterrupt):
+        runs.measure_all(tmp_path / "results.json", plan())
+    results = runs.measure_all(tmp_path / "results.json", plan())
+    torch.set_num_threads(threads)
+    assert asked == [0, 1, 2, 2, 3]
+    assert results == json.loads((tmp_path / "results.json").read_text())
+    assert runs.over_seeds(results[::-1], method="a").tolist() == [0, 0.1, 0.2, 0.3]
+
+
+def test_differences_are_paired():
+    assert runs.difference([0.5, 0.7, 0.9], [0.4, 0.6, 0.8]) == "+10.0 (+10.0 to +10.0)"
+    assert runs.interval([0.8, 0.9, 1.0]) == "90.0 % (65.2 to 114.8)"
+
+
+def test_a_section_is_replaced(tmp_path, monkeypatch):
+    monkeypatch.setattr(runs, "README", tmp_path / "README.md")
+    runs.README.write_text("a\n<!-- x -->\nold\n<!-- /x -->\nz\n")
+    runs.write_section("x", "new\n")
+    assert runs.README.read_text() == "a\n<!-- x -->\nnew\n<!-- /x -->\nz\n"
