@@ -75,6 +75,8 @@ def save_model(path: str | Path, model: nn.Module, class_names: list[str], size:
         "class_names": json.dumps(list(class_names)),
         "size": str(size),
         "normalisation": NORMALISATION,
+        # torchvision's pretrained Inception and GoogLeNet change their input themselves; no weight tells.
+        "transform_input": json.dumps(getattr(model, "transform_input", False)),
     }
     write_whole(path, safetensors.torch.save(weights, metadata))
 
@@ -97,6 +99,7 @@ def load_saved(path: str | Path) -> SavedModel:
         architecture, size = metadata["architecture"], int(metadata["size"])
         class_names = [str(name) for name in json.loads(metadata["class_names"])]
         normalisation = metadata["normalisation"]
+        transform_input = json.loads(metadata["transform_input"])
     except (KeyError, TypeError, ValueError) as error:
         raise LessonError(
             f"{path} lacks its architecture, size or classes ({error}); helpers.predict.save_model writes them."
@@ -104,6 +107,8 @@ def load_saved(path: str | Path) -> SavedModel:
     if normalisation != NORMALISATION:
         raise LessonError(f"{path} was trained with another normalisation, {normalisation}; train it anew.")
     network = _fitted(weights, architecture, len(class_names), path)
+    if transform_input:
+        network.transform_input = True
     return SavedModel(network.eval(), architecture, class_names, size)
 
 

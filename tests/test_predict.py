@@ -6,6 +6,7 @@ import sys
 import pytest
 import safetensors.torch
 import torch
+import torchvision
 from PIL import Image
 from torch import nn
 from torchvision.models import get_model
@@ -142,3 +143,9 @@ def test_the_command_goes_on_after_a_bad_picture_and_says_so(saved, monkeypatch,
 def test_the_command_without_a_model_is_one_line(monkeypatch, tmp_path):
     with pytest.raises(SystemExit, match="is not there"):
         command(monkeypatch, tmp_path / "none", PICTURE)
+
+
+def test_a_network_that_changes_its_input_goes_on_doing_so(tmp_path):
+    model = torchvision.models.googlenet(transform_input=True, aux_logits=True, init_weights=False)
+    save_model(tmp_path / "model.safetensors", replace_head(model, 2), ["ants", "bees"], 64, "googlenet")
+    assert load_saved(tmp_path / "model.safetensors").network.transform_input
