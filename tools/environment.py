@@ -20,7 +20,7 @@ def enter() -> None:
         os.environ.pop(name, None)
     os.environ["TL_TRACK"] = "embedded"
     os.environ["PYTHONHASHSEED"] = "0"
-    os.environ.setdefault("OMP_NUM_THREADS", "2")
+    os.environ.setdefault("OMP_NUM_THREADS", "1")  # more cores run more notebooks at once
     os.environ["PYTHONPATH"] = str(GUARD)
 
     sys.path.insert(0, str(GUARD))
