@@ -36,6 +36,9 @@ notebooks: $(READY) ## run every notebook anew and store its outputs (NAMES="00 
 bench: $(READY) ## measure what takes longer than a lesson may (three hours; remove benchmarks/*.json to begin anew)
 	$(FAST) $(VENV) -m benchmarks.does_it_help
 	$(FAST) $(VENV) -m benchmarks.fine_tuning
+	$(FAST) $(VENV) -m benchmarks.speed
+	$(VENV) -m benchmarks.lessons
+
 teacher: $(READY) ## run every notebook with the answers of its exercises filled in, into build/teacher/
 	$(VENV) -m tools.editions teacher
 

@@ -6,14 +6,15 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
-from benchmarks import does_it_help, fine_tuning, runs
-from helpers.data import few
+from benchmarks import does_it_help, fine_tuning, runs, speed, textbook
+from helpers.data import few, make_dataloaders
 from helpers.evaluation import mean_interval
 from helpers.models import freeze_norms, load_model, replace_head
-from helpers.training import fine_tune
+from helpers.training import fine_tune, train_model
 
-HELP, STEPS = (json.loads(program.RESULTS.read_text()) for program in (does_it_help, fine_tuning))
+HELP, STEPS, SPEED = (json.loads(program.RESULTS.read_text()) for program in (does_it_help, fine_tuning, speed))
 
 
 def accuracy(method: str, per_class: int = does_it_help.PER_CLASS[-1]) -> np.ndarray:
@@ -32,9 +33,11 @@ def test_five_seeds_of_everything():
             assert len(accuracy(method, n)) == 5
     for step in fine_tuning.STEPS | fine_tuning.EXTRAS:
         assert len(runs.over_seeds(STEPS, step=step)) == 5
+    for run, _ in speed.plan():
+        assert len([result for result in SPEED if run.items() <= result.items()]) == 1
 
 
-@pytest.mark.parametrize(("program", "results"), [(does_it_help, HELP), (fine_tuning, STEPS)])
+@pytest.mark.parametrize(("program", "results"), [(does_it_help, HELP), (fine_tuning, STEPS), (speed, SPEED)])
 def test_the_readme_shows_the_results(program, results):
     name = program.RESULTS.stem
     shown = runs.README.read_text().split(f"<!-- {name} -->\n")[1].split(f"<!-- /{name} -->")[0]
@@ -92,6 +95,66 @@ def test_the_measured_recipe_is_that_of_the_helper(norms):
         freeze_norms(model)
     fine_tune(model, datasets, runs.SIZE, num_epochs=1, seed=1)
     assert all(torch.equal(value, measured.state_dict()[name]) for name, value in model.state_dict().items())
+
+
+# --- What the speed section claims
+
+
+def faster(slow: dict, fast: dict) -> float:
+    """How many times longer `slow` takes: the median over the runs."""
+    return float(np.median(speed.ratios_of(SPEED, slow, fast)))
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs", "target"),
+    [("features and probe", "frozen, textbook", 25), ("fine_tune, three epochs", "fine-tuned, textbook", 8)],
+)
+def test_an_order_of_magnitude_faster_and_not_less_accurate(ours, theirs, target):
+    for opponent in (theirs, f"{theirs} with its flags fixed"):
+        assert faster({"training": opponent}, {"training": ours}) >= target
+        accuracies = (runs.over_seeds(SPEED, training=name) for name in (ours, opponent))
+        assert np.subtract(*accuracies).mean() >= 0
+
+
+def test_features_and_probe_are_close_to_the_floor():
+    assert faster({"training": "features and probe"}, {"training": "floor"}) <= 1.3
+
+
+@pytest.mark.parametrize("trained", speed.TRAINED)
+@pytest.mark.parametrize("side", speed.SIDES[1:])
+def test_train_model_is_never_slower(side, trained):
+    assert faster({"loop": speed.SIDES[0], "trained": trained}, {"loop": side, "trained": trained}) >= 1
+
+
+def test_each_side_ends_with_the_same_weights():
+    """Where BatchNorm is trained; a frozen one drifts in the textbook's loop, and not in ours."""
+    for seed in runs.SEEDS:
+        weights = {
+            result["weights"] for result in SPEED if result.get("trained") == "all layers" if result["seed"] == seed
+        }
+        assert len(weights) == 1
+
+
+def test_a_step_costs_what_the_theory_says():
+    for depth, theory in zip(speed.DEPTHS, speed.THEORY, strict=True):
+        assert faster({"depth": depth}, {"depth": "head only"}) == pytest.approx(theory, rel=0.15)
+
+
+def test_features_are_streamed_in_linear_time():
+    for count in speed.COUNTS:
+        assert faster({"count": count}, {"count": 100}) == pytest.approx(count / 100, rel=0.1)
+        assert runs.over_seeds(SPEED, "peak", count=count).max() < 1.5
+
+
+def test_the_textbook_s_loop_is_the_one_of_train_model():
+    datasets = {split: few(runs.load()[split], 2) for split in ("train", "val")}
+    ends = []
+    for train in (textbook.train_model, train_model):
+        torch.manual_seed(0)
+        model, optimizer, scheduler = textbook.new_head(["ants", "bees"], frozen=False)
+        train(model, make_dataloaders(datasets), nn.CrossEntropyLoss(), optimizer, scheduler, num_epochs=2)
+        ends.append(model.state_dict())
+    assert all(torch.equal(value, ends[1][name]) for name, value in ends[0].items())
 
 
 # --- The tools

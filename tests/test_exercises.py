@@ -1,13 +1,12 @@
 """Each exercise, in the kernel of its lesson: left alone, with wrong answers, with other right ones, solved."""
 
-import ast
 import importlib.util
-from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
 import pytest
 import torch
+from lesson_code import names_in, needed
 from nbclient import NotebookClient
 from nbformat import v4
 
@@ -30,46 +29,6 @@ def imagined(number: str):
     return module
 
 
-def names_in(source: str) -> tuple[set[str], set[str], set[str]]:
-    """The names that a cell reads, those that it binds or changes, and those that it imports."""
-    reads, changes, imports = set(), set(), set()
-    for node in ast.walk(ast.parse(source)):
-        if isinstance(node, ast.Name):
-            (reads if isinstance(node.ctx, ast.Load) else changes).add(node.id)
-        elif isinstance(node, (ast.FunctionDef, ast.ClassDef)):
-            changes.add(node.name)
-        elif isinstance(node, ast.alias):
-            imports.add(node.asname or node.name.split(".")[0])
-        elif isinstance(node, (ast.Attribute, ast.Subscript)) and isinstance(node.ctx, ast.Store):
-            changes.update(name.id for name in ast.walk(node) if isinstance(name, ast.Name))
-        elif isinstance(node, ast.Expr) and isinstance(node.value, ast.Call):
-            owner = node.value.func  # as in losses.append(...)
-            while isinstance(owner, ast.Attribute):
-                owner = owner.value
-                changes.update({owner.id} if isinstance(owner, ast.Name) else ())
-    return reads, changes, imports
-
-
-def without_the_rest(cells: list[tuple[str | None, list[str]]]) -> Iterator[tuple[str | None, list[str]]]:
-    """Leave out the cells on which no exercise depends; nbval runs all of them.
-
-    Args:
-        cells: the exercise of each code cell (or None), and the sources that it is tried with.
-    """
-    read = {source: names_in(source) for _, sources in cells for source in sources}
-    imported = set().union(*(imports for _, _, imports in read.values()))
-    needed: set[str] = set()
-    kept = []
-    for exercise, sources in reversed(cells):
-        for source in sources:
-            reads, changes, imports = read[source]
-            if exercise or (changes - imported | imports) & needed:
-                needed |= reads
-                if (exercise, sources) not in kept:
-                    kept.append((exercise, sources))
-    yield from reversed(kept)
-
-
 @cache
 def said(number: str) -> dict[tuple[str | None, str], str]:
     """What the cells of a lesson say: by exercise and source, each run once in one kernel."""
@@ -84,7 +43,7 @@ def said(number: str) -> dict[tuple[str | None, str], str]:
             others = [*wrong, *imagined(number).RIGHT.get(name, ()), answers[name]]
             tried += [answered(cell.source, source) for source in others]
         cells.append((name, tried))
-    cells = list(without_the_rest(cells))
+    cells = list(needed(cells))
     cells.append((None, ["exercises"]))
     notebook = v4.new_notebook(cells=[v4.new_code_cell(source) for _, tried in cells for source in tried])
     client = NotebookClient(
