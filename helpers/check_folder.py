@@ -99,7 +99,7 @@ class CheckUp:
             *_each("unreadable", [f"{name} {why}" for name, why in self.unreadable.items()], "replace or remove it"),
             *_each("empty", self.empty, "put pictures there or remove it"),
             *_each("leak", [_names(group) for group in self.leaks], "keep one: the score would reward remembering"),
-            *_each("two classes", [_names(group) for group in self.contradictions], "keep the right one"),
+            *_each("conflict", [_names(group) for group in self.contradictions], "keep the right one"),
             *self._same(),
             *_each("shape", [p.name for p in self.pictures if _is_stripe(p)], "crop it: a network sees its middle"),
             *self._ignored(),
@@ -132,7 +132,7 @@ class CheckUp:
         return [Row("twice", f"{_names(harmless[0])}{_more(len(harmless) - 1)}")] if harmless else []
 
     def _ignored(self) -> list[Row]:
-        rows = {"hidden": self.hidden, "no pictures": self.others}
+        rows = {"hidden": self.hidden, "others": self.others}
         return [
             Row(title, f"ignored: {', '.join(names[:SHOWN])}{_more(len(names) - SHOWN)}")
             for title, names in rows.items()

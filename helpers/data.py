@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 from torch.utils.data import DataLoader, Dataset, WeightedRandomSampler
 from torchvision.datasets import ImageFolder
 from torchvision.datasets.folder import IMG_EXTENSIONS, has_file_allowed_extension
@@ -19,21 +19,26 @@ from helpers.transforms import data_transforms
 HIDDEN = (".", "__")  # how names begin that programs leave: .ipynb_checkpoints, ._ant.jpg, __MACOSX
 
 
-def load_image(path: str | Path) -> Image.Image:
+def load_image(path) -> Image.Image:
     """The picture as it is meant to be seen: upright by its EXIF tag, RGB, transparency over white.
+
+    Args:
+        path: where it lies, or a file that is open.
 
     Raises:
         LessonError: the file is no picture, or damaged, or nobody knows which of its numbers is white.
     """
+    name = path if isinstance(path, (str, Path)) else "The picture"  # what is uploaded has none that counts
     try:
         with Image.open(path) as file:
             image = ImageOps.exif_transpose(file)
     except Exception as error:  # each of Pillow's decoders fails in its own way
-        raise LessonError(f"{path} cannot be read ({error}); replace it or take it out.") from error
+        why = "it holds no picture" if isinstance(error, UnidentifiedImageError) else error
+        raise LessonError(f"{name} cannot be read ({why}); replace it or take it out.") from error
     if image.mode.startswith(("I", "F")):
         numbers = np.asarray(image)
         if image.mode == "F" or numbers.min() < 0 or numbers.max() > 65535:
-            raise LessonError(f"{path} does not say which number is white; save it with 8 or 16 bits.")
+            raise LessonError(f"{name} does not say which number is white; save it with 8 or 16 bits.")
         # 16 bits: a plain conversion would clip nearly every value to white.
         image = Image.fromarray((numbers // 256).astype(np.uint8))
     if image.has_transparency_data:
@@ -233,12 +238,14 @@ def make_dataloaders(
     """One loader per split; only `train` is shuffled, in an order that `seed` fixes.
 
     `num_workers` is 0 because a notebook's own classes cannot be sent to a worker on Windows and macOS.
-    The workers start anew with each pass: so they draw the same random numbers after a resume.
+    The workers start anew with each pass: so they draw the same random numbers after a resume. Where a single
+    image would be left for the last batch of `train`, the batches hold one more: BatchNorm cannot learn from
+    one value.
     """
     return {
         split: DataLoader(
             dataset,
-            batch_size=batch_size,
+            batch_size=_without_rest_of_one(len(dataset), batch_size) if split == "train" else batch_size,
             shuffle=split == "train",
             num_workers=num_workers,
             pin_memory=torch.cuda.is_available(),
@@ -246,6 +253,12 @@ def make_dataloaders(
         )
         for split, dataset in datasets.items()
     }
+
+
+def _without_rest_of_one(images: int, batch_size: int) -> int:
+    while batch_size < images and images % batch_size == 1:
+        batch_size += 1
+    return batch_size
 
 
 def weighted_sampler(labels: Sequence[int], seed: int = 0) -> WeightedRandomSampler:

@@ -265,7 +265,7 @@ def _unpack(archive: Path | bytes, part: Path, top: str | None) -> str | None:
                 litter = _is_litter(path)
                 inside = top is None or litter or path.parts[:1] == (top,)
                 if ".." in path.parts or path.anchor or not inside:
-                    return f"its member {member.filename!r} leads out of {top or 'the folder'}/"
+                    return f"its member {member.filename!r} leads out of {f'{top}/' if top else 'the folder'}"
                 if stat.S_ISLNK(member.external_attr >> 16):
                     return f"its member {member.filename!r} is a link"
                 if not litter:

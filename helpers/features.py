@@ -9,7 +9,7 @@ from torch import nn
 from torch.utils.data import DataLoader
 from torchvision.models.feature_extraction import create_feature_extractor
 
-from helpers.models import find_head
+from helpers.models import answers, find_head
 
 LAYERS = ("layer3", "layer4")  # of a ResNet: middle-sized shapes, and whole things
 
@@ -69,7 +69,7 @@ def head_inputs(model: nn.Module, images: DataLoader) -> tuple[np.ndarray, np.nd
     hook = head.register_forward_pre_hook(lambda layer, inputs: features.append(inputs[0].float().cpu()))
     model.eval()
     for x, y in images:
-        model(x.to(device))
+        answers(model, x.to(device))
         labels.append(y)
     hook.remove()
     return torch.cat(features).numpy(), torch.cat(labels).numpy()

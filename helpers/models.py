@@ -174,6 +174,29 @@ def train_mode(model: nn.Module) -> None:
             layer.eval()
 
 
+def answers(model: nn.Module, x: torch.Tensor):
+    """What `model` says to pictures (n, 3, h, w).
+
+    Raises:
+        LessonError: the pictures are too small for its layers, or a single one for its BatchNorm.
+    """
+    try:
+        return model(x)
+    except (RuntimeError, ValueError) as error:
+        size, reason = x.shape[-1], str(error)
+        if len(x) == 1 and "more than 1 value per channel" in reason:
+            raise LessonError(
+                f"A batch of one image is too small for BatchNorm at {size} pixels: let `make_dataloaders` make the "
+                "batches, which leaves no image alone, or take larger pictures."
+            ) from error
+        if "Output size is too small" in reason or "Kernel size can't be greater" in reason:
+            raise LessonError(
+                f"Pictures of {size} pixels are too small for {type(model).__name__}: nothing is left of them on the "
+                "way through its layers. `helpers.models.input_size` says which size it was made for."
+            ) from error
+        raise
+
+
 def count_parameters(model: nn.Module) -> tuple[int, int]:
     """The number of all parameters, and of those that are trained."""
     sizes = [(p.numel(), p.requires_grad) for p in model.parameters()]

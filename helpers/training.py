@@ -17,7 +17,7 @@ from helpers.data import make_dataloaders
 from helpers.errors import LessonError
 from helpers.features import probe_head
 from helpers.files import write_whole
-from helpers.models import parameter_groups, train_mode
+from helpers.models import answers, parameter_groups, train_mode
 from helpers.transforms import eval_transform, train_transform
 
 AUXILIARY_WEIGHT = {"InceptionOutputs": 0.4, "GoogLeNetOutputs": 0.3}  # Szegedy et al., 2015 and 2014
@@ -49,19 +49,6 @@ def compute_loss(criterion: Callable, outputs, labels: torch.Tensor) -> tuple[to
     return criterion(outputs.logits, labels) + weight * sum(criterion(a, labels) for a in auxiliary), outputs.logits
 
 
-def _answers(model: nn.Module, x: torch.Tensor):
-    """What the model says; where BatchNorm has a single value to take a mean of, a line says so."""
-    try:
-        return model(x)
-    except ValueError as error:
-        if len(x) > 1 or "more than 1 value per channel" not in str(error):
-            raise
-        raise LessonError(
-            f"A batch of one image is too small for BatchNorm at {x.shape[-1]} pixels: choose another "
-            "batch_size, so that a last batch of one image does not remain, or larger pictures."
-        ) from error
-
-
 def run_epoch(
     model: nn.Module,
     batches: DataLoader,
@@ -83,7 +70,7 @@ def run_epoch(
     for x, y in batches:
         x, y = x.to(device), y.to(device)
         with torch.set_grad_enabled(optimizer is not None):
-            loss, scores = compute_loss(criterion, _answers(model, x), y)
+            loss, scores = compute_loss(criterion, answers(model, x), y)
         if optimizer:
             optimizer.zero_grad()
             loss.backward()

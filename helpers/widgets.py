@@ -16,6 +16,7 @@ from torch import nn
 from torch.utils.data import DataLoader, Dataset
 
 from helpers.data import make_dataloaders, weighted_sampler
+from helpers.errors import LessonError
 from helpers.evaluation import predict
 from helpers.explain import grad_cam
 from helpers.models import (
@@ -320,3 +321,27 @@ def architecture_chooser() -> Explorer:
         million_parameters=ipywidgets.FloatLogSlider(30, min=0, max=3, step=0.1),
         billion_multiply_adds=ipywidgets.FloatLogSlider(5, min=-1.3, max=3, step=0.1),
     )
+
+
+def upload_explorer(look: Callable[[bytes], tuple[Figure, str]], example: bytes, accept: str) -> Explorer:
+    """What is in a file of the reader's, as soon as it is uploaded (lesson 09).
+
+    Its name is never used, so it cannot become a path.
+
+    Args:
+        look: takes the content of a file; returns the figure and a sentence. Where it raises a `LessonError`,
+            that is the sentence.
+        example: the content of the file that is shown until one is uploaded.
+        accept: what the browser offers to choose from, as in `.zip` or `image/*`.
+
+    Returns:
+        An explorer with the control `upload`.
+    """
+
+    def draw(upload: tuple[dict, ...]) -> tuple[Figure, str]:
+        try:
+            return look(bytes(upload[0]["content"]) if upload else example)
+        except LessonError as error:
+            return show_images([torch.zeros(3, 32, 32)], ["cannot be used"]), str(error)
+
+    return Explorer(draw, upload=ipywidgets.FileUpload(accept=accept))

@@ -77,7 +77,7 @@ def test_hidden_files_and_other_kinds_are_said(folder):
     found = check_folder(folder)
     assert found.hidden == [".ipynb_checkpoints", "ants/.DS_Store", "ants/__MACOSX"]
     assert found.others == ["bees/imageNotFound.gif", "notes.txt"]
-    assert "imageNotFound.gif" in row(found, "no pictures") and ".DS_Store" in row(found, "hidden")
+    assert "imageNotFound.gif" in row(found, "others") and ".DS_Store" in row(found, "hidden")
     assert len(found.pictures) == 10
 
 
@@ -102,7 +102,7 @@ def test_the_same_picture_in_two_classes_is_reported(folder):
     (folder / "bees" / "again.jpg").write_bytes(original.read_bytes())
     found = check_folder(folder)
     assert [p.label for p in found.contradictions[0]] == ["ants", "bees"] and not found.leaks
-    assert "again.jpg" in row(found, "two classes")
+    assert "again.jpg" in row(found, "conflict")
 
 
 def test_a_copy_in_its_own_class_is_no_problem(folder):

@@ -2,11 +2,14 @@
 
 import pickle
 import shutil
+import tempfile
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from lesson_code import lesson_code
 from PIL import ExifTags, Image
 from torch.utils.data import DataLoader
@@ -448,6 +451,45 @@ def test_only_train_is_shuffled_and_nothing_is_left_out():
     assert {split: len(loader) for split, loader in loaders.items()} == {"train": 7, "val": 3, "test": 5}
 
 
+@pytest.mark.parametrize(
+    ("images", "batch_size", "sizes"),
+    [
+        (33, 32, [33]),
+        (65, 32, [33, 32]),
+        (1057, 32, [34] * 31 + [3]),  # 33 would leave one image as well
+        (3, 2, [3]),
+        (34, 32, [32, 2]),
+        (5, 1, [1] * 5),  # as it was asked for
+        (1, 32, [1]),
+    ],
+)
+def test_no_image_is_alone_in_the_last_batch_of_train(images, batch_size, sizes):
+    loader = make_dataloaders(numbered(train=images), batch_size)["train"]
+    assert [len(labels) for _, labels in loader] == sizes
+    assert sorted(labels_of(loader)) == list(range(images))
+
+
+def test_only_train_needs_company():
+    assert [len(labels) for _, labels in make_dataloaders(numbered(val=33), 32)["val"]] == [32, 1]
+
+
+@given(st.lists(st.sampled_from("abcdefgh"), min_size=2, max_size=8, unique=True), st.data())
+def test_val_is_numbered_by_the_names_of_train(names, data):
+    present = data.draw(st.lists(st.sampled_from(names), min_size=1, unique=True))
+    with tempfile.TemporaryDirectory() as folder:
+        for split, there in (("train", names), ("val", present)):
+            for name in there:
+                place = Path(folder, split, name)
+                place.mkdir(parents=True)
+                (place / f"{name}.png").touch()
+        train = ImageDataset(Path(folder, "train"))
+        val = ImageDataset(Path(folder, "val"), class_names=train.classes)
+    assert train.classes == val.classes == sorted(names)
+    for dataset, there in ((train, names), (val, present)):
+        assert sorted(Path(path).stem for path, _ in dataset.samples) == sorted(there)
+        assert all(train.classes[label] == Path(path).stem for path, label in dataset.samples)
+
+
 def test_notebooks_get_no_workers():
     assert make_dataloaders(numbered(train=3))["train"].num_workers == 0
 
@@ -463,7 +505,7 @@ def test_workers_make_the_same_batches(splits, wrap):
     for dataset in datasets.values():
         dataset.transform = eval_transform(16)
     alone, helped = batches_of(datasets, 0), batches_of(datasets, 2)
-    assert len(alone) == len(helped) == 3 + 2
+    assert len(alone) == len(helped) == 2 + 2
     for (images, labels), (their_images, their_labels) in zip(alone, helped, strict=True):
         assert torch.equal(images, their_images)
         assert torch.equal(labels, their_labels)
@@ -562,7 +604,7 @@ def test_the_explorer_shows_what_a_loader_gives(shown):
         explorer.controls.batch.value = 1
         pictures.clear()
         explorer.controls.batch.value = 2
-        loader = make_dataloaders({"train": dataset}, batch_size=4, seed=seed)["train"]
+        loader = DataLoader(dataset, 4, shuffle=True, generator=torch.Generator().manual_seed(seed))
         _, (_, labels), _ = loader
         assert [title for title, _ in pictures] == [dataset.classes[label] for label in labels]
 

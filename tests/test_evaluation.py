@@ -1,7 +1,11 @@
 """Figures and their intervals, against hand-made values."""
 
+import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.stats import binomtest, t
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
@@ -23,6 +27,21 @@ def test_wilson_interval():
     a = Accuracy(8, 10)
     assert (a.low, a.high) == pytest.approx((0.49016, 0.94332), abs=1e-4)
     assert str(a) == "80.0% (49.0% to 94.3%, 8 of 10)"
+
+
+@given(st.integers(1, 2000), st.data())
+def test_every_interval_of_an_accuracy_is_scipy_s(total, data):
+    right = data.draw(st.integers(0, total))
+    a, theirs = Accuracy(right, total), binomtest(right, total).proportion_ci(0.95, method="wilson")
+    assert (a.low, a.high) == pytest.approx((theirs.low, theirs.high), abs=1e-12)
+    assert 0 <= a.low <= a.value + 1e-12 and a.value <= a.high + 1e-12 <= 1 + 2e-12
+
+
+@given(st.lists(st.floats(0, 1), min_size=2, max_size=20).filter(lambda values: np.std(values) > 1e-6))
+def test_every_interval_of_a_mean_is_scipy_s(values):
+    mean, error = np.mean(values), np.std(values, ddof=1) / np.sqrt(len(values))
+    theirs = t(df=len(values) - 1, loc=mean, scale=error).interval(0.95)
+    assert mean_interval(values) == pytest.approx((mean, *theirs), abs=1e-9)
 
 
 def test_153_images_carry_several_points():

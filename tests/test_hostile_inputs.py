@@ -18,13 +18,15 @@ from test_data import corners, fill, quarters
 from test_training import sgd, tiny_loaders, tiny_model
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
+from torchvision.models import get_model
 
 from helpers.check_folder import check_folder
 from helpers.data import ImageDataset, load_image, make_dataloaders
 from helpers.downloads import WrongBytes, extract_pictures
 from helpers.errors import LessonError
+from helpers.features import head_inputs
 from helpers.files import write_whole
-from helpers.models import load_model, replace_head
+from helpers.models import input_size, load_model, replace_head
 from helpers.predict import load_saved, save_model
 from helpers.splits import split_folder
 from helpers.tracks import IMAGES, ROOT
@@ -212,17 +214,40 @@ def test_three_pictures_in_all_train(tmp_path):
 
 @pytest.mark.parametrize("size", [32, 64])
 def test_a_last_batch_of_one_with_the_real_network(size):
-    """At 32 pixels BatchNorm sees one value per channel in such a batch, and PyTorch refuses it."""
-    images = torch.rand(3, 3, size, size)
-    data = TensorDataset(images, torch.tensor([0, 1, 0]))
+    """At 32 pixels BatchNorm would see one value per channel in such a batch, and PyTorch refuses it."""
+    data = TensorDataset(torch.rand(3, 3, size, size), torch.tensor([0, 1, 0]))
     loaders = make_dataloaders({"train": data, "val": data}, batch_size=2)
     model = replace_head(load_model("embedded"), 2)
-    if size == 32:
-        with pytest.raises(LessonError, match="a last batch of one image"):
-            train_model(model, loaders, nn.CrossEntropyLoss(), *sgd(model), num_epochs=1)
+    _, history = train_model(model, loaders, nn.CrossEntropyLoss(), *sgd(model), num_epochs=1)
+    assert len(history["lr"]) == 1 and sum(len(labels) for _, labels in loaders["train"]) == 3
+
+
+def test_a_last_batch_of_one_from_another_loader_is_one_line():
+    data = TensorDataset(torch.rand(3, 3, 32, 32), torch.tensor([0, 1, 0]))
+    loaders = dict.fromkeys(("train", "val"), DataLoader(data, batch_size=2))
+    model = replace_head(load_model("embedded"), 2)
+    with pytest.raises(LessonError, match="let `make_dataloaders` make the batches") as error:
+        train_model(model, loaders, nn.CrossEntropyLoss(), *sgd(model), num_epochs=1)
+    line(error)
+
+
+@pytest.fixture(scope="module")
+def inception() -> nn.Module:
+    return replace_head(get_model("inception_v3", weights=None, init_weights=False), 2)
+
+
+@pytest.mark.parametrize(("size", "probed"), [(64, False), (224, True)])
+def test_inception_says_that_pictures_are_too_small(inception, size, probed):
+    data = TensorDataset(torch.rand(2, 3, size, size), torch.tensor([0, 1]))
+    loaders = make_dataloaders({"train": data, "val": data})
+    if probed:  # its auxiliary head, which only training uses, needs more than the rest
+        assert head_inputs(inception, loaders["val"])[0].shape == (2, 2048)
     else:
-        _, history = train_model(model, loaders, nn.CrossEntropyLoss(), *sgd(model), num_epochs=1)
-        assert len(history["lr"]) == 1
+        with pytest.raises(LessonError, match=f"Pictures of {size} pixels are too small for Inception3"):
+            head_inputs(inception, loaders["val"])
+    with pytest.raises(LessonError, match=f"Pictures of {size} pixels are too small for Inception3") as error:
+        train_model(inception, loaders, nn.CrossEntropyLoss(), *sgd(inception), num_epochs=1)
+    assert "input_size" in line(error) and input_size("inception_v3") == 299
 
 
 def test_numbers_that_are_none_in_val_stop_the_training():

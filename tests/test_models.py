@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 import torch
 import torchvision
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from torch import nn
 
 from helpers.errors import LessonError
@@ -134,6 +136,15 @@ def test_a_new_head_computes(architecture):
     assert scores.shape == (2, CLASSES)
     assert scores.isfinite().all()
     assert scores.std() > 0
+
+
+@settings(deadline=None, max_examples=25)
+@given(st.integers(1, 2000), st.sampled_from(["resnet18", "squeezenet1_1", "googlenet", "mobilenet_v3_small"]))
+def test_a_new_head_has_a_score_for_each_class(num_classes, architecture):
+    model = replace_head(skeleton(architecture), num_classes)
+    outputs = model(torch.empty(2, 3, 64, 64, device="meta"))  # in training: the auxiliary heads answer, too
+    for scores in (outputs,) if isinstance(outputs, torch.Tensor) else outputs:
+        assert scores.shape == (2, num_classes)
 
 
 def test_a_new_head_is_random_and_the_rest_stays():

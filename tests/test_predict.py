@@ -1,5 +1,6 @@
 """A model for keeps: what goes into the file comes out of it, and nothing else gets in."""
 
+import io
 import json
 import sys
 
@@ -143,6 +144,11 @@ def test_the_command_goes_on_after_a_bad_picture_and_says_so(saved, monkeypatch,
 def test_the_command_without_a_model_is_one_line(monkeypatch, tmp_path):
     with pytest.raises(SystemExit, match="is not there"):
         command(monkeypatch, tmp_path / "none", PICTURE)
+
+
+def test_a_file_without_a_name_that_is_no_picture_is_one_line(saved):
+    with pytest.raises(LessonError, match=r"^The picture cannot be read \(it holds no picture\)"):
+        load_saved(saved).predict(io.BytesIO(b"<html>"))
 
 
 def test_a_network_that_changes_its_input_goes_on_doing_so(tmp_path):

@@ -4,6 +4,8 @@
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from lesson_code import lesson_code
 from PIL import Image
 from torchvision.models import ResNet18_Weights
@@ -93,11 +95,14 @@ def test_tensors_of_whole_numbers_are_pictures_too(split, picture):
     assert torch.equal(transform(v2.functional.pil_to_tensor(picture)), from_pil)
 
 
-@pytest.mark.parametrize("shape", [(3, 4, 5), (2, 3, 4, 5)])
-def test_denormalise_is_the_inverse(shape):
-    values = torch.rand(shape, generator=torch.Generator().manual_seed(0))
+@given(st.lists(st.integers(1, 5), max_size=2), st.integers(1, 9), st.integers(1, 9), st.integers(0, 99))
+def test_denormalise_is_the_inverse(batch, height, width, seed):
+    values = torch.rand(*batch, 3, height, width, generator=torch.Generator().manual_seed(seed))
     back = denormalise(v2.functional.normalize(values, list(PRESET.mean), list(PRESET.std)))
     torch.testing.assert_close(back, values)
+
+
+def test_denormalise_stays_in_its_range():
     assert denormalise(torch.full((3, 1, 1), 99.0)).max() == 1
     assert denormalise(torch.full((3, 1, 1), -99.0)).min() == 0
 
