@@ -30,12 +30,15 @@ def extract_features(
     """
     device = next(model.parameters()).device
     extractor = create_feature_extractor(model.eval(), list(layers))
-    features, labels = [], []
+    features, labels = np.empty((0, 0)), []
     for x, y in images:
         maps = extractor(x.to(device))
-        features.append(torch.cat([maps[layer].mean((2, 3)) for layer in layers], 1).float().cpu())
-        labels.append(y)
-    return torch.cat(features).numpy(), torch.cat(labels).numpy()
+        rows = torch.cat([maps[layer].mean((2, 3)) for layer in layers], 1).float().cpu().numpy()
+        if not labels:  # room for all at once: thousands of small pieces would leave holes in the memory
+            features = np.empty((len(images.sampler), rows.shape[1]), np.float32)
+        features[len(labels) : len(labels) + len(y)] = rows
+        labels += y.tolist()
+    return features[: len(labels)], np.array(labels)
 
 
 def linear_probe(features: np.ndarray, labels: np.ndarray, C: float = 0.01) -> Pipeline:
