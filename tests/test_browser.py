@@ -16,18 +16,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from chromium import CHROMIUM, needs_chromium
 from playwright.sync_api import Locator, Page, expect, sync_playwright
 
 from tools.environment import NOTEBOOKS, ROOT
 
 ARTIFACTS = ROOT / "tests" / "artifacts"
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 START_S = STOP_S = 120
 
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(CHROMIUM is None, reason="no chromium here: `apt-get install chromium` brings it"),
-]
+pytestmark = [pytest.mark.browser, needs_chromium]
 
 # JupyterLab's own settings for tests: no token, which is why only this machine may ask.
 CONFIG = """\
