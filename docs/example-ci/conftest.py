@@ -6,5 +6,5 @@ from pathlib import Path
 GUARD = Path(__file__).parent / "guard"
 
 os.environ["PYTHONHASHSEED"] = "0"  # the order of a set
-os.environ["OMP_NUM_THREADS"] = "2"  # the last digits of a sum
+os.environ["OMP_NUM_THREADS"] = "1"  # the last digits of a sum
 os.environ["PYTHONPATH"] = str(GUARD)  # no network: see sitecustomize.py in there
