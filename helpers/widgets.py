@@ -34,6 +34,8 @@ from helpers.plots import ORANGE, imshow, plot_history, prediction_title, show_i
 from helpers.training import History
 from helpers.transforms import augmentation
 
+HATCHES = ("", "//", "..", "xx", "--")  # classes that stand on one another, told apart without their colours
+
 
 class Explorer:
     """A picture that follows some controls.
@@ -51,9 +53,8 @@ class Explorer:
         self.draw = draw
         self.controls = SimpleNamespace(**controls)
         self.text = ""
-        self._image = ipywidgets.Image(format="png")
-        self._caption = ipywidgets.HTML()
-        self._box = ipywidgets.VBox([*controls.values(), self._image, self._caption])
+        self._picture = ipywidgets.HTML()
+        self._box = ipywidgets.VBox([*controls.values(), self._picture])
         for name, control in controls.items():
             control.description = control.description or name.replace("_", " ")
             control.style.description_width = "initial"
@@ -62,11 +63,11 @@ class Explorer:
 
     def _update(self, _change=None) -> None:
         figure, self.text = self.draw(**{name: control.value for name, control in vars(self.controls).items()})
-        self._image.value = _png(figure)
-        self._caption.value = escape(self.text)
+        self._png = _png(figure)
+        self._picture.value = _with_caption(self._png, self.text)
 
     def _repr_mimebundle_(self, **kwargs) -> dict:
-        return _bundle(self._box, self._image, self.text, **kwargs)
+        return _bundle(self._box, self._png, self.text, **kwargs)
 
 
 class LiveCurves:
@@ -77,28 +78,36 @@ class LiveCurves:
     """
 
     def __init__(self):
-        self._image = ipywidgets.Image(format="png")
+        self._picture = ipywidgets.HTML()
         self({"train_loss": [], "train_acc": [], "val_loss": [], "val_acc": [], "lr": []})
 
     def __call__(self, history: History) -> None:
         self.text = f"curves of {len(history['lr'])} epochs"
-        self._image.value = _png(plot_history(history))
+        self._png = _png(plot_history(history))
+        self._picture.value = _with_caption(self._png, self.text)
 
     def _repr_mimebundle_(self, **kwargs) -> dict:
-        return _bundle(self._image, self._image, self.text, **kwargs)
+        return _bundle(self._picture, self._png, self.text, **kwargs)
 
 
-def _png(figure: Figure) -> bytes:
+def _png(figure: Figure) -> str:
+    """A figure, closed, as PNG in base64."""
     png = io.BytesIO()
     figure.savefig(png, format="png", bbox_inches="tight")
     plt.close(figure)
-    return png.getvalue()
+    return b64encode(png.getvalue()).decode()
 
 
-def _bundle(box: ipywidgets.Widget, image: ipywidgets.Image, text: str, **kwargs) -> dict:
+def _with_caption(png: str, text: str) -> str:
+    """HTML of a picture above its sentence; a screen reader says the sentence once, in place of the picture."""
+    # ipywidgets.Image has no alternative text.
+    image = f'<img style="max-width: 100%" alt="{escape(text)}" src="data:image/png;base64,{png}">'
+    return f'{image}<div aria-hidden="true">{escape(text)}</div>'
+
+
+def _bundle(box: ipywidgets.Widget, png: str, text: str, **kwargs) -> dict:
     """Alive in JupyterLab, a picture on GitHub, a line of text in the tests."""
-    live = box._repr_mimebundle_(**kwargs)
-    return {**live, "image/png": b64encode(image.value).decode(), "text/plain": text}
+    return {**box._repr_mimebundle_(**kwargs), "image/png": png, "text/plain": text}
 
 
 def augmentation_explorer(image: Image.Image, size: int) -> Explorer:
@@ -243,7 +252,7 @@ def _draw_class_counts(ax: plt.Axes, batches: list[torch.Tensor], class_names: l
     bottom = [0] * len(batches)
     for index, name in enumerate(class_names):
         counts = [int((labels == index).sum()) for labels in batches]
-        ax.bar(numbers, counts, bottom=bottom, label=name)
+        ax.bar(numbers, counts, bottom=bottom, label=name, hatch=HATCHES[index % len(HATCHES)])
         bottom = [height + count for height, count in zip(bottom, counts, strict=True)]
     ax.bar(chosen, bottom[chosen - 1], fill=False, edgecolor="black", linewidth=2)
     ax.set(xlabel="batch", ylabel="pictures", xticks=numbers, axisbelow=True)

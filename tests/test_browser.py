@@ -29,6 +29,7 @@ ARTIFACTS = ROOT / "tests" / "artifacts"
 START_S = STOP_S = 120
 CELLS_S = 400  # pytest's own limit cannot end a call into the browser
 LESSONS = ["00_start_here", "01_transforms", "03_model_surgery", "05_visualization"]
+PICTURE = ".widget-html-content img"
 
 pytestmark = [pytest.mark.browser, needs_chromium]
 
@@ -140,7 +141,7 @@ def run_notebook(page: Page, lab: str, name: str) -> list[dict]:
 
 def lesson_explorers(page: Page) -> list[Locator]:
     """The explorers of the opened notebook: boxes with controls and a picture, in their order."""
-    boxes = page.locator(".jp-OutputArea .widget-vbox", has=page.locator("img.widget-image"))
+    boxes = page.locator(".jp-OutputArea .widget-vbox", has=page.locator(PICTURE))
     boxes.first.wait_for()
     return boxes.all()
 
@@ -164,7 +165,7 @@ def move(control: Locator) -> None:
 def assert_all_controls_answer(explorer: Locator) -> None:
     """Each control changes the picture and the sentence below it."""
     explorer.scroll_into_view_if_needed()
-    picture, caption = explorer.locator("img.widget-image"), explorer.locator(".widget-html-content").last
+    picture, caption = explorer.locator(PICTURE), explorer.locator(PICTURE + " + div")
     controls = explorer.locator("> .widget-hslider, > .widget-dropdown, > .widget-checkbox").all()
     assert controls, "no control was found"
     for control in reversed(controls):  # maps before classes: the last cell of the matrix may be empty
@@ -173,6 +174,7 @@ def assert_all_controls_answer(explorer: Locator) -> None:
         expect(caption).not_to_have_text(said, timeout=30_000)
         expect(picture).not_to_have_attribute("src", seen, timeout=30_000)
     expect(picture).to_have_js_property("complete", True)
+    expect(picture).to_have_attribute("alt", caption.inner_text())
 
 
 @pytest.mark.parametrize("name", LESSONS)

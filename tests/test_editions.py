@@ -48,3 +48,14 @@ def test_teaching_names_sections_that_are_there():
             named = re.findall(r"\*([^*]+)\*", misconception)
             assert named or "xercise" in misconception, misconception
             assert {name.rstrip(".") for name in named} <= headings, misconception
+
+
+def test_teaching_tells_the_minutes_of_each_lesson():
+    text = (ROOT / "TEACHING.md").read_text(encoding="utf-8")
+    table = re.search(r"^\| minutes \|(.+)\n.+\n\| to read \|(.+)$", text, re.MULTILINE)
+    planned = dict(zip(*(re.findall(r"\d+", row) for row in table.groups()), strict=True))
+    said = {
+        path.name[:2]: re.search(r"\*\*Time\*\* about (\d+) minutes", "".join(Lesson.read(path).prose))[1]
+        for path in NOTEBOOKS.glob("*.ipynb")
+    }
+    assert planned == said

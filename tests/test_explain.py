@@ -134,15 +134,15 @@ def test_the_plots_show_the_numbers():
 def test_the_explorer_shows_the_chosen_cell():
     explorer = confusion_explorer(finder(), Corners())
     assert explorer.text == "none, taken for none, with maps"
-    first = explorer._image.value
+    first = explorer._png
     explorer.controls.truth.value = 1
     assert explorer.text == "square, taken for none, with maps"  # there is none: it says so
-    empty = explorer._image.value
+    empty = explorer._png
     explorer.controls.predicted.value = 1
-    with_maps = explorer._image.value
+    with_maps = explorer._png
     explorer.controls.maps.value = False
     assert explorer.text == "square, taken for square, without maps"
-    assert len({first, empty, with_maps, explorer._image.value}) == 4
+    assert len({first, empty, with_maps, explorer._png}) == 4
 
 
 def test_the_finder_of_these_tests_finds():

@@ -67,6 +67,15 @@ def exceed_budget(cells: list[nbformat.NotebookNode], tag: str) -> None:
         set_tags(cell, tag)
 
 
+def tell_of_the_figure_in_prose(lesson: Lesson, cells: list[nbformat.NotebookNode]) -> None:
+    """nbval compares no prose."""
+    sentence = v4.new_markdown_cell("Two points.", id="a-sentence")
+    cells[4].update(outputs=[])
+    cells.insert(4, sentence)
+    for position, cell in enumerate(cells[5:], start=6):
+        cell.id = hygiene.position_id(position)
+
+
 # The rule that must speak, and what is done to the good lesson. Cells 1, 3, 4 and 5 are code.
 BROKEN: list[tuple[Callable, Callable[[Lesson, list], object]]] = [
     (hygiene.counts_in_order, lambda lesson, cells: cells[1].update(execution_count=None, outputs=[])),
@@ -105,12 +114,19 @@ BROKEN: list[tuple[Callable, Callable[[Lesson, list], object]]] = [
     ),
     (hygiene.known_tags, lambda lesson, cells: set_tags(cells[1], "nbval-ignore-outputs")),
     (hygiene.known_tags, lambda lesson, cells: exceed_budget(cells, "nbval-ignore-output")),
-    (hygiene.figures_are_told, lambda lesson, cells: cells[4].update(outputs=[])),
+    (hygiene.figures_are_told, tell_of_the_figure_in_prose),
+    (
+        hygiene.figures_are_described,
+        lambda lesson, cells: cells[4].update(source="assert len(points) == 2", outputs=[]),
+    ),
+    (hygiene.images_have_alt_text, lambda lesson, cells: cells[2].update(source="## A\n\n![](ants.png)")),
+    (hygiene.images_have_alt_text, lambda lesson, cells: cells[2].update(source='<img src="ants.png" alt="">')),
     (hygiene.named_by_number, lambda lesson, cells: object.__setattr__(lesson, "path", Path("Topic.ipynb"))),
     (hygiene.rhythm, lambda lesson, cells: cells[0].update(source=OPENING.replace("**Time**", "Time"))),
     (hygiene.rhythm, lambda lesson, cells: cells[6].update(source="Goodbye.")),
     (hygiene.headings_in_order, lambda lesson, cells: cells[2].update(source="### Too deep")),
     (hygiene.headings_in_order, lambda lesson, cells: cells[2].update(source="# A second title")),
+    (hygiene.easy_to_read, lambda lesson, cells: cells[2].update(source="Notwithstanding considerable " * 20)),
     (hygiene.no_installs, lambda lesson, cells: cells[1].update(source="%pip install torch")),
     (hygiene.no_installs, lambda lesson, cells: cells[1].update(source="import os\n!pip install torch")),
     (hygiene.no_hidden_output, lambda lesson, cells: cells[1].update(source="plt.plot(x);\nprint(1)")),
@@ -150,10 +166,17 @@ def test_a_mistake_shown_on_purpose_is_no_error():
     assert breached(lesson) == []
 
 
-def test_an_assert_tells_of_a_figure():
+def test_a_sentence_below_and_an_assert_will_do_for_a_figure():
     lesson = good_lesson()
-    lesson.notebook.cells[4].update(source="assert len(points) == 2", outputs=[])
+    tell_of_the_figure_in_prose(lesson, lesson.notebook.cells)
+    lesson.notebook.cells[5].update(source="assert len(points) == 2")
     assert breached(lesson) == []
+
+
+def test_short_words_in_short_sentences_are_easy():
+    easy = "We take a net. It has seen ants, and bees. What does it see?"
+    hard = "Notwithstanding considerable methodological difficulties, practitioners overestimate generalisation."
+    assert hygiene.lix(easy) < 10 < 90 < hygiene.lix(hard)
 
 
 # --- The sanitizer

@@ -1,5 +1,6 @@
 """The ways to set up (make, by hand, conda) give the same environment, and say the same."""
 
+import json
 import os
 import re
 import subprocess
@@ -29,6 +30,10 @@ def conda_environment() -> tuple[str, list[str]]:
     dependencies = yaml.safe_load((ROOT / "environment.yml").read_text())["dependencies"]
     python = next(d for d in dependencies if isinstance(d, str) and d.startswith("python="))
     return python.removeprefix("python="), next(d["pip"] for d in dependencies if isinstance(d, dict))
+
+
+def devcontainer() -> dict:
+    return json.loads((ROOT / ".devcontainer" / "devcontainer.json").read_text())
 
 
 def make(*arguments: str) -> str:
@@ -70,6 +75,8 @@ def test_conda_takes_the_same_pins():
 
 def test_python_versions_agree():
     conda, _ = conda_environment()
+    assert (ROOT / ".binder" / "runtime.txt").read_text() == f"python-{conda}\n"
+    assert devcontainer()["image"] == f"python:{conda}"
     assert re.fullmatch(r"3\.\d+", conda), "pinned to a minor version"
     assert SpecifierSet(PROJECT["requires-python"]).contains(conda)
     assert PROJECT["requires-python"] == ">={}.{}".format(*check_env.OLDEST_PYTHON)
@@ -97,6 +104,24 @@ def test_readme_tells_what_make_does():
     said = " ".join(readme.split())
     for command in by_hand:
         assert command.replace(" --quiet", "") in said, "the README's commands without make are others"
+
+
+def test_binder_is_set_up_as_the_readme_says():
+    build = (ROOT / ".binder" / "postBuild").read_text()
+    said = " ".join((ROOT / "README.md").read_text().split())
+    installs = re.findall(r"^.*install.*$", build, re.MULTILINE)
+    assert len(installs) == 2
+    for line in installs:
+        command = line.replace(" --no-cache-dir", "").replace(" --no-cache", "").replace("UV_TORCH_BACKEND=cpu ", "")
+        command = re.sub(r"^python|(?<=--python )\S.*\)\"", ".venv/bin/python", command)
+        assert re.sub("^uv", ".venv/bin/uv", command) in said
+    assert os.access(ROOT / ".binder" / "postBuild", os.X_OK) or os.name == "nt"
+
+
+def test_codespaces_calls_the_makefile():
+    command = devcontainer()["postCreateCommand"].split()
+    assert command[0] == "make"
+    assert ".venv/bin/uv pip install" in make("--dry-run", "--always-make", *command[1:])
 
 
 def test_ruff_finds_nothing():

@@ -242,6 +242,7 @@ def test_the_live_curves_follow_the_training():
     later = live._repr_mimebundle_()
     assert later["text/plain"] == "curves of 3 epochs"
     assert later["image/png"] != bundle["image/png"]
+    assert f'alt="curves of 3 epochs" src="data:image/png;base64,{later["image/png"]}"' in live._picture.value
 
 
 class Colours(Dataset):

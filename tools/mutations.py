@@ -35,6 +35,7 @@ EXPLAIN, PLOTS, WIDGETS = "helpers/explain.py", "helpers/plots.py", "helpers/wid
 EXERCISES = "helpers/exercises/__init__.py"
 EXERCISES_04, EXERCISES_06 = "helpers/exercises/lesson_04.py", "helpers/exercises/lesson_06.py"
 EDITIONS, COURSE, SLIDES = "tools/editions.py", "tools/nbgrader_course.py", "tools/slides.py"
+EXAMPLE = "docs/example-ci/"
 LESSON_01, LESSON_03 = "notebooks/01_transforms.ipynb", "notebooks/03_model_surgery.ipynb"
 LESSON_04, LESSON_05 = "notebooks/04_training_loop.ipynb", "notebooks/05_visualization.ipynb"
 LESSON_07 = "notebooks/07_fine_tuning.ipynb"
@@ -127,6 +128,15 @@ FAULTS = [
     Fault("helpers/files.py", "part.write_bytes(content)", "path.write_bytes(content)", "tests/test_hostile_inputs.py"),
     Fault("helpers/downloads.py", "unpacked > max(", "unpacked < 0 * max(", "tests/test_hostile_inputs.py"),
     Fault("helpers/downloads.py", "path.parts or path.anchor", "path.parts", "tests/test_hostile_inputs.py"),
+    # how the notebooks are guarded, read and brought to a class
+    Fault("tools/notebook_hygiene.py", "if found > MAX_LIX", "if found < 0", "tests/test_notebooks.py"),
+    Fault(WIDGETS, "hatch=HATCHES[index % len(HATCHES)]", "hatch=HATCHES[0]", "tests/test_palette.py"),
+    Fault(".github/workflows/notebooks.yml", "run: make test", "run: make lab", "tests/test_workflows.py"),
+    Fault("docs/example-ci/test_notebooks.py", "list(range(1, ", "list(range(99, ", "tests/test_example_ci.py"),
+    Fault(
+        "docs/example-ci/guard/sitecustomize.py", ".connect = guarded", ".unused = guarded", "tests/test_example_ci.py"
+    ),
+    Fault("tools/start_from_stick.py", "if folder.exists():", "if False:", "tests/test_stick.py"),
     # what the lessons build by hand
     Fault(LESSON_01, "MEAN = (0.485, 0.456, 0.406)", "MEAN = (0.5, 0.5, 0.5)", "tests/test_transforms.py"),
     Fault(LESSON_03, "layer.eval()", "layer.train()", LESSON_03),

@@ -18,6 +18,7 @@ from nbformat import NotebookNode
 MAX_BYTES = 1_000_000
 MAX_LINE = 100
 MAX_MEDIAN_CELL = 8
+MAX_LIX = 35  # easy for whoever reads English as a second language
 
 # A tag takes a cell out of the comparison, or is read by the exercises; a misspelt one does nothing.
 TAGS = {
@@ -41,6 +42,7 @@ ABSOLUTE_PATH = re.compile(
 )
 ADDRESS = re.compile(r"\b0x[0-9a-fA-F]{6,}")
 EMBEDDED_DATA = re.compile(r"base64,[A-Za-z0-9+/=\s]+")
+IMAGE_WITHOUT_ALT = re.compile(r"!\[\s*\]\(|<img\b(?![^>]*\balt=\"[^\"]+\")")
 PROGRESS = re.compile(r"\d+%\|.*\|")
 
 
@@ -68,8 +70,12 @@ class Lesson:
     @cached_property
     def prose(self) -> list[str]:
         """The markdown cells, without their code blocks."""
-        cells = [cell.source for _, cell in self.cells if cell.cell_type == "markdown"]
-        return [re.sub(r"^```.*?^```", "", source, flags=re.MULTILINE | re.DOTALL) for source in cells]
+        return [without_code(cell.source) for _, cell in self.cells if cell.cell_type == "markdown"]
+
+
+def without_code(markdown: str) -> str:
+    """Markdown without its blocks of code, quoted ones too."""
+    return re.sub(r"^(?:> )?( *)```.*?^(?:> )?\1```", "", markdown, flags=re.MULTILINE | re.DOTALL)
 
 
 def tags_of(cell: NotebookNode) -> list[str]:
@@ -88,6 +94,12 @@ def texts_of(output: NotebookNode) -> list[str]:
 def images_of(output: NotebookNode) -> list[str]:
     """The MIME types of the pictures in an output."""
     return [mime for mime in output.get("data", {}) if mime.startswith("image/")]
+
+
+def says(cell: NotebookNode) -> bool:
+    """Whether a code cell shows words, and not just the name of an object, as in `<Figure size ...>`."""
+    texts = [text for output in cell.outputs for text in texts_of(output)]
+    return any(text.strip() and not re.fullmatch(r"<.*>", text.strip()) for text in texts)
 
 
 # --- What nbval compares, and what would make it compare nothing
@@ -168,16 +180,29 @@ def figures_are_told(lesson: Lesson) -> Iterator[str]:
     """nbval compares no pictures: words or an assert say what a figure shows, there or one code cell on."""
 
     def tells(cell: NotebookNode) -> bool:
-        texts = [text for output in cell.outputs for text in texts_of(output)]
-        return bool(re.search(r"^\s*assert\b", cell.source, re.MULTILINE)) or any(
-            text.strip() and not re.fullmatch(r"<.*>", text.strip()) for text in texts
-        )
+        return bool(re.search(r"^\s*assert\b", cell.source, re.MULTILINE)) or says(cell)
 
     cells = [cell for _, cell in lesson.code]
     for (name, cell), after in zip(lesson.code, [*cells[1:], None], strict=True):
         shows = any(images_of(output) for output in cell.outputs)
         if shows and not tells(cell) and not (after and tells(after)):
             yield f"{name}: a figure that no text and no assert in this or the next code cell tells of"
+
+
+def figures_are_described(lesson: Lesson) -> Iterator[str]:
+    """JupyterLab gives a figure no alternative text: words beside it, or a sentence right below, stand in for it."""
+    for (name, cell), (_, below) in pairwise(lesson.cells):
+        if cell.cell_type != "code" or not any(images_of(output) for output in cell.outputs) or says(cell):
+            continue
+        sentence = below.cell_type == "markdown" and re.match(r"[\w*`\"]", below.source)
+        if not sentence and not (below.cell_type == "code" and says(below)):
+            yield f"{name}: a figure, and no words there or right below say what it shows"
+
+
+def images_have_alt_text(lesson: Lesson) -> Iterator[str]:
+    for name, cell in lesson.cells:
+        if cell.cell_type == "markdown" and IMAGE_WITHOUT_ALT.search(cell.source):
+            yield f"{name}: a picture without alternative text"
 
 
 # --- What keeps the files small and the diffs quiet
@@ -232,12 +257,34 @@ def rhythm(lesson: Lesson) -> Iterator[str]:
 
 
 def headings_in_order(lesson: Lesson) -> Iterator[str]:
-    levels = [len(marks) for source in lesson.prose for marks in re.findall(r"^(#+) ", source, re.MULTILINE)]
+    yield from heading_breaches(lesson.path.name, lesson.prose)
+
+
+def heading_breaches(name: str, prose: list[str]) -> Iterator[str]:
+    """One title, and no level left out: whoever listens to a page finds the way by its headings."""
+    levels = [len(marks) for source in prose for marks in re.findall(r"^(#+) ", source, re.MULTILINE)]
     if levels.count(1) != 1:
-        yield f"{lesson.path.name}: {levels.count(1)} titles, expected one"
+        yield f"{name}: {levels.count(1)} titles, expected one"
     for before, level in pairwise(levels):
         if level > before + 1:
-            yield f"{lesson.path.name}: a heading of level {level} directly below one of level {before}"
+            yield f"{name}: a heading of level {level} directly below one of level {before}"
+
+
+def easy_to_read(lesson: Lesson) -> Iterator[str]:
+    """By LIX (Bjornsson, 1968): words in a sentence, plus the percentage of words with more than six letters."""
+    found = lix("\n\n".join(lesson.prose))
+    if found > MAX_LIX:
+        yield f"{lesson.path.name}: LIX {found:.0f}, at most {MAX_LIX}; make shorter sentences"
+
+
+def lix(prose: str) -> float:
+    """How hard a text is to read: up to 30 very easy, 40 easy, 50 as a newspaper, 60 as a textbook."""
+    prose = re.sub(r"^\s*(\||#+ ).*$", "", prose, flags=re.MULTILINE)  # tables and headings are no sentences
+    prose = re.sub(r"`[^`]*`|\$[^$]+\$|\]\([^)]*\)", " it ", prose)  # a piece of code or a formula is one short word
+    prose = re.sub(r"\n\s*\n|^\s*([-*>]|\d+\.) ", ". ", prose, flags=re.MULTILINE)
+    sentences = [part for part in re.split(r"[.!?]+\s", prose + " ") if re.search(r"[A-Za-z]{2}", part)]
+    words = re.findall(r"[A-Za-z][A-Za-z'-]*", prose)
+    return len(words) / len(sentences) + 100 * sum(len(word) > 6 for word in words) / len(words)
 
 
 def no_installs(lesson: Lesson) -> Iterator[str]:
@@ -284,9 +331,12 @@ WRITING_RULES = (
     no_markers_in_comments,
     known_tags,
     figures_are_told,
+    figures_are_described,
+    images_have_alt_text,
     named_by_number,
     rhythm,
     headings_in_order,
+    easy_to_read,
     no_installs,
     no_hidden_output,
     short_lines,

@@ -1,0 +1,109 @@
+"""A stick for a class without a network, and the laptop that is set up from it. No package is downloaded here."""
+
+import subprocess
+import sys
+
+import pytest
+
+from helpers.errors import LessonError
+from tools import start_from_stick as start
+from tools import stick
+from tools.environment import ROOT
+
+
+@pytest.fixture
+def commands(monkeypatch) -> list[list[str]]:
+    """What would be run, in words; git alone is."""
+    ran = []
+    run = subprocess.run
+
+    def note(command, **kwargs):
+        if command[0] == "git":
+            return run(command, **kwargs)
+        ran.append([str(part) for part in command])
+        if "venv" in command:
+            start.python_of(command[-1].parent).parent.mkdir(parents=True)
+        return subprocess.CompletedProcess(command, 0)
+
+    monkeypatch.setattr(subprocess, "run", note)
+    return ran
+
+
+@pytest.fixture
+def filled(tmp_path, commands):
+    """A stick with the lessons, and a folder for its packages."""
+    stick.copy_lessons(tmp_path / "stick")
+    stick.download_packages(tmp_path / "stick")
+    (tmp_path / "stick" / "wheels" / start.kind()).mkdir(parents=True)
+    return tmp_path / "stick"
+
+
+needs_git = pytest.mark.skipif(not (ROOT / ".git").exists(), reason="not a clone: git does not know what belongs here")
+
+
+@needs_git
+def test_the_stick_has_what_git_knows_of(filled):
+    lessons = filled / "lessons"
+    for name in ("notebooks/00_start_here.ipynb", "data/weights/SHA256SUMS", "requirements.txt", "Makefile"):
+        assert (lessons / name).read_bytes() == (ROOT / name).read_bytes()
+    assert not (lessons / ".venv").exists()
+    assert not (lessons / "data" / "downloads").exists()
+    assert (filled / "start.py").read_bytes() == (ROOT / "tools" / "start_from_stick.py").read_bytes()
+
+
+@needs_git
+def test_the_packages_are_the_pinned_ones(filled, commands):
+    (download,) = commands
+    assert download[:4] == [sys.executable, "-m", "pip", "download"]
+    assert download[download.index("--constraint") + 1] == str(ROOT / "requirements.txt")
+    assert any(part.startswith("torch>=") for part in download)
+    assert any(part.startswith("setuptools") for part in download), "the helpers are built on the laptop"
+
+
+def test_without_git_it_says_so(monkeypatch, tmp_path):
+    monkeypatch.setattr(stick, "ROOT", tmp_path)
+    with pytest.raises(LessonError, match="must be a clone"):
+        stick.tracked_files()
+
+
+# --- On the laptop
+
+
+@needs_git
+def test_a_laptop_is_set_up_once_and_without_an_index(filled, tmp_path, commands):
+    folder = tmp_path / "laptop" / "transfer-learning"
+    folder.parent.mkdir()
+    start.copy_lessons(filled, folder)
+    commands.clear()
+    start.install(filled, folder)
+    make_environment, install = commands
+    assert make_environment[1:3] == ["-m", "venv"]
+    assert install[1:6] == ["-m", "pip", "install", "--no-index", "--find-links"]
+    assert install[6] == str(filled / "wheels" / start.kind())
+    assert " ".join(install[7:]) == "--constraint requirements.txt --editable ."
+
+    start.install(filled, folder)
+    assert len(commands) == 2, "a finished set-up is not repeated"
+
+
+@needs_git
+def test_what_the_reader_wrote_stays(filled, tmp_path):
+    folder = tmp_path / "transfer-learning"
+    start.copy_lessons(filled, folder)
+    lesson = folder / "notebooks" / "00_start_here.ipynb"
+    lesson.write_text("my answers")
+    start.copy_lessons(filled, folder)
+    assert lesson.read_text() == "my answers"
+
+
+def test_a_folder_of_something_else_is_left_alone(tmp_path):
+    (tmp_path / "mine").mkdir()
+    with pytest.raises(SystemExit, match="holds no lessons; name another folder"):
+        start.copy_lessons(tmp_path / "stick", tmp_path / "mine")
+    assert list((tmp_path / "mine").iterdir()) == []
+
+
+def test_another_kind_of_laptop_is_told_which_the_stick_is_for(tmp_path):
+    (tmp_path / "wheels" / "python3.9-Windows-ARM64").mkdir(parents=True)
+    with pytest.raises(SystemExit, match=f"This laptop is {start.kind()}; .* for python3.9-Windows-ARM64"):
+        start.install(tmp_path, tmp_path / "transfer-learning")

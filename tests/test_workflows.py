@@ -1,0 +1,82 @@
+"""What the workflows call is there, and is what the Makefile and the README say."""
+
+import re
+
+import pytest
+import yaml
+from test_setup import conda_environment
+
+from tools.environment import ROOT
+
+OWN = ROOT / ".github" / "workflows" / "notebooks.yml"
+EXAMPLE = ROOT / "docs" / "example-ci" / ".github" / "workflows" / "notebooks.yml"
+
+
+def steps_of(workflow: dict) -> list[dict]:
+    return [step for job in workflow["jobs"].values() for step in job["steps"]]
+
+
+@pytest.fixture(params=[OWN, EXAMPLE], ids=["own", "example"])
+def workflow(request) -> dict:
+    """A workflow, as YAML 1.1 reads it: there, `on` is the truth."""
+    return yaml.safe_load(request.param.read_text(encoding="utf-8"))
+
+
+def commands_of(workflow: dict) -> list[str]:
+    return [step["run"] for step in steps_of(workflow) if "run" in step]
+
+
+def test_actions_are_pinned_to_a_major_version(workflow):
+    actions = [step["uses"] for step in steps_of(workflow) if "uses" in step]
+    assert actions
+    assert all(re.fullmatch(r"actions/[a-z-]+@v\d+", action) for action in actions)
+
+
+def test_every_step_does_one_thing(workflow):
+    assert all(("run" in step) != ("uses" in step) for step in steps_of(workflow))
+    assert all("timeout-minutes" in job for job in workflow["jobs"].values())
+
+
+def test_the_python_is_the_one_of_conda(workflow):
+    conda, _ = conda_environment()
+    asked = [step["with"]["python-version"] for step in steps_of(workflow) if "setup-python" in step.get("uses", "")]
+    assert asked == [conda] * len(workflow["jobs"])
+
+
+def test_no_address_is_named():
+    for path in (OWN, EXAMPLE):
+        assert "://" not in path.read_text(encoding="utf-8")
+
+
+# --- The workflow of the lessons
+
+
+@pytest.fixture
+def own() -> dict:
+    return yaml.safe_load(OWN.read_text(encoding="utf-8"))
+
+
+def test_linux_runs_what_the_readme_calls_the_tests(own):
+    assert commands_of({"jobs": {"strict": own["jobs"]["strict"]}}) == ["make test"]
+    assert own["jobs"]["strict"]["runs-on"] == "ubuntu-latest"
+
+
+def test_without_make_it_is_set_up_as_the_readme_says(own):
+    lax = own["jobs"]["lax"]
+    said = " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())
+    commands = [command.replace("${{ matrix.bin }}", ".venv/bin") for command in commands_of({"jobs": {"lax": lax}})]
+    set_up = [command for command in commands if "-m pytest" not in command]
+    assert len(set_up) == 3
+    assert all(command in said for command in set_up)
+    assert {entry["bin"] for entry in lax["strategy"]["matrix"]["include"]} == {".venv/bin", ".venv/Scripts"}
+
+
+def test_the_tests_of_workers_are_there(own):
+    (command,) = [command for command in commands_of(own) if command.endswith("-k workers")]
+    files = re.findall(r"tests/\w+\.py", command)
+    assert files
+    assert all(re.search(r"^def test_\w*workers", (ROOT / file).read_text(), re.MULTILINE) for file in files)
+
+
+def test_a_run_that_is_overtaken_ends(own):
+    assert own["concurrency"]["cancel-in-progress"] is True
