@@ -23,7 +23,7 @@ $(READY): requirements.txt pyproject.toml
 $(UV):
 	$(MAKE) $(READY)
 
-.PHONY: lab test notebooks teacher bench mutations photos insects weights requirements clean
+.PHONY: lab test notebooks teacher bench stress mutations photos insects weights requirements clean
 lab: $(READY) ## set up and open JupyterLab on the first lesson
 	$(VENV) -m jupyterlab notebooks/00_start_here.ipynb
 
@@ -41,6 +41,9 @@ bench: $(READY) ## measure what takes longer than a lesson may (three hours; rem
 
 teacher: $(READY) ## run every notebook with the answers of its exercises filled in, into build/teacher/
 	$(VENV) -m tools.editions teacher
+
+stress: $(READY) ## kill downloads, trainings and savings at random moments, and run lesson 00 ten times at once
+	$(VENV) -m benchmarks.interruptions
 
 mutations: $(READY) ## put faults into a copy, one by one, and see that the tests go red
 	$(VENV) -m tools.mutations

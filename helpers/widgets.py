@@ -74,6 +74,7 @@ class LiveCurves:
 
     Attributes:
         text: the sentence that belongs to the picture.
+        history: of the epochs so far; the stop button leaves it here.
     """
 
     def __init__(self):
@@ -81,6 +82,7 @@ class LiveCurves:
         self({"train_loss": [], "train_acc": [], "val_loss": [], "val_acc": [], "lr": []})
 
     def __call__(self, history: History) -> None:
+        self.history = history
         self.text = f"curves of {len(history['lr'])} epochs"
         self._image.value = _png(plot_history(history))
 
