@@ -244,9 +244,7 @@ def measure(job: Job, folder: Path) -> Undisturbed:
 WAYS = ("at a random time", "before a file operation", "in the middle of a write")
 
 
-def draw(
-    way: str | None, chance: random.Random, usual: Undisturbed
-) -> tuple[Callable[[], None] | None, float | None]:
+def draw(way: str | None, chance: random.Random, usual: Undisturbed) -> tuple[Callable[[], None] | None, float | None]:
     """How a process shall die: by what it does to itself before it begins, or from outside after some seconds."""
     if way is None:
         return None, None
@@ -330,7 +328,9 @@ def together(job: Job, rounds: int, seed: int = 0) -> Together:
 
 def can_be_read_only() -> bool:
     """Whether this system has and grants what `READ_ONLY` needs."""
-    return bool(shutil.which("unshare")) and not subprocess.run([*READ_ONLY, "true"], stderr=subprocess.DEVNULL).returncode
+    if not shutil.which("unshare"):
+        return False
+    return not subprocess.run([*READ_ONLY, "true"], stderr=subprocess.DEVNULL).returncode
 
 
 def ten_kernels(*prefix: str) -> None:

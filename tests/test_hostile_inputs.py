@@ -26,7 +26,7 @@ from helpers.features import head_inputs
 from helpers.models import input_size, load_model, replace_head
 from helpers.predict import load_saved, save_model
 from helpers.splits import split_folder
-from helpers.tracks import IMAGES, ROOT
+from helpers.tracks import IMAGES
 from helpers.training import fine_tune, train_model
 from helpers.transforms import eval_transform, train_transform
 

@@ -31,6 +31,7 @@ class Fault(NamedTuple):
 TRANSFORMS, DATA, MODELS = "helpers/transforms.py", "helpers/data.py", "helpers/models.py"
 TRAINING, FEATURES, EVALUATION = "helpers/training.py", "helpers/features.py", "helpers/evaluation.py"
 CHECK_FOLDER, SPLITS, PREDICT = "helpers/check_folder.py", "helpers/splits.py", "helpers/predict.py"
+FILES, INTERRUPTIONS = "helpers/files.py", "tests/test_interruptions.py"
 EXPLAIN, PLOTS, WIDGETS = "helpers/explain.py", "helpers/plots.py", "helpers/widgets.py"
 EXERCISES, EXERCISES_04 = "helpers/exercises/__init__.py", "helpers/exercises/lesson_04.py"
 LESSON_01, LESSON_03 = "notebooks/01_transforms.ipynb", "notebooks/03_model_surgery.ipynb"
@@ -115,9 +116,20 @@ FAULTS = [
     Fault(SPLITS, "if check_up.unreadable and not skip_unreadable", "if False", "tests/test_splits.py"),
     Fault(PREDICT, "        if wanted != there:", "        if False:", "tests/test_predict.py"),
     Fault(PREDICT, "return int(failed > 0)", "return 0", "tests/test_predict.py"),
-    Fault("helpers/files.py", "part.write_bytes(content)", "path.write_bytes(content)", "tests/test_hostile_inputs.py"),
     Fault("helpers/downloads.py", "unpacked > max(", "unpacked < 0 * max(", "tests/test_hostile_inputs.py"),
     Fault("helpers/downloads.py", "path.parts or path.anchor", "path.parts", "tests/test_hostile_inputs.py"),
+    # interruptions
+    Fault(FILES, "part.write_bytes(content)", "path.write_bytes(content)", INTERRUPTIONS),
+    Fault(FILES, "        with alone(path):\n", "        if True:\n", INTERRUPTIONS),
+    Fault(FILES, "part.unlink(missing_ok=True)", "pass", INTERRUPTIONS),
+    Fault("helpers/downloads.py", "if folder.exists() and not part.exists():", "if False:", INTERRUPTIONS),
+    Fault(TRAINING, "write_whole(path, content.getvalue())", "Path(path).write_bytes(content.getvalue())", INTERRUPTIONS),
+    Fault(
+        TRAINING,
+        "history.update({key: [*history[key], figure] for key, figure in figures})",
+        "for key, figure in figures:\n                    history[key].append(figure)",
+        "tests/test_training.py",
+    ),
     # what the lessons build by hand
     Fault(LESSON_01, "MEAN = (0.485, 0.456, 0.406)", "MEAN = (0.5, 0.5, 0.5)", "tests/test_transforms.py"),
     Fault(LESSON_03, "layer.eval()", "layer.train()", LESSON_03),
