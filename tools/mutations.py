@@ -123,7 +123,7 @@ FAULTS = [
     Fault(FILES, "        with alone(path):\n", "        if True:\n", INTERRUPTIONS),
     Fault(FILES, "part.unlink(missing_ok=True)", "pass", INTERRUPTIONS),
     Fault("helpers/downloads.py", "if folder.exists() and not part.exists():", "if False:", INTERRUPTIONS),
-    Fault(TRAINING, "write_whole(path, content.getvalue())", "Path(path).write_bytes(content.getvalue())", INTERRUPTIONS),
+    Fault(TRAINING, "write_whole(path, content.get", "Path(path).write_bytes(content.get", INTERRUPTIONS),
     Fault(
         TRAINING,
         "history.update({key: [*history[key], figure] for key, figure in figures})",
