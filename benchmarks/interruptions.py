@@ -169,13 +169,17 @@ def start(work: Callable[[Path], None], folder: Path, doom: Callable[[], None] |
     os._exit(0)
 
 
-def has_ended(child: int, folder: Path) -> bool:
-    """Wait for a process; False where it was killed.
+def wait(child: int) -> int:
+    """The status of a process at its end."""
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+
+def has_ended(status: int, folder: Path) -> bool:
+    """Whether a process came to its end by itself; False where it was killed.
 
     Raises:
         RuntimeError: it failed, or hung.
     """
-    status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
     if status not in (0, -signal.SIGKILL, -signal.SIGXFSZ):
         raise RuntimeError(f"a run ended with {status}:\n{log_of(folder).read_text()[-2000:]}")
     return not status
@@ -187,7 +191,7 @@ def finish(work: Callable[[Path], None], folder: Path) -> None:
     Raises:
         RuntimeError: it did not come to its end.
     """
-    if not has_ended(start(work, folder), folder):
+    if not has_ended(wait(start(work, folder)), folder):
         raise RuntimeError(f"somebody else killed a run in {folder}")
 
 
@@ -284,7 +288,7 @@ def survive(job: Job, kills: int, seed: int = 0) -> Survived:
                 if seconds is not None:
                     time.sleep(seconds)
                     os.kill(child, signal.SIGKILL)  # of a process that has ended it changes nothing
-                ended = has_ended(child, folder)
+                ended = has_ended(wait(child), folder)
                 if not ended:
                     killed[way] += 1
                     parts += any(folder.glob("*.part"))
@@ -318,9 +322,10 @@ def together(job: Job, rounds: int, seed: int = 0) -> Together:
         for number in range(rounds):
             folder = Path(temporary) / f"round {number}"
             job.begin(folder)
-            dooms = [draw(way, chance, usual)[0] for way in (*WAYS, *WAYS[1:])[2:]] + 7 * [None]
+            dooms = [draw(chance.choice(WAYS[1:]), chance, usual)[0] for _ in range(3)] + 7 * [None]
             children = [start(job.work, folder, doom) for doom in dooms]
-            killed += sum(not has_ended(child, folder) for child in children)
+            statuses = [wait(child) for child in children]
+            killed += sum(not has_ended(status, folder) for status in statuses)
             finish(job.work, folder)
             check_end(job, folder)
     return Together(job.name, 10 * rounds, killed)
@@ -383,7 +388,7 @@ def served(body: bytes) -> Iterator[str]:
             yield f"http://127.0.0.1:{server.server_port}/file.bin"
         finally:
             os.kill(child, signal.SIGKILL)
-            os.waitpid(child, 0)
+            wait(child)
 
 
 def train(folder: Path, num_epochs: int = EPOCHS) -> None:
