@@ -43,7 +43,7 @@ def part_of(path: Path) -> Path:
 def alone(path: Path) -> Iterator[None]:
     """Keep other processes off `path`, with a lock that the system releases even after a `kill -9`.
 
-    A lock holds across machines that share a folder, where the numbers of processes say nothing.
+    The number of a process in the names would not do: on a shared folder it says nothing to another machine.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     lock = path.with_name(path.name + ".lock")
