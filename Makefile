@@ -37,7 +37,7 @@ $(NBGRADER): requirements-nbgrader.txt $(READY)
 $(REVEAL): | $(READY)
 	$(UV) pip install --no-deps --target $(@D) --group slides
 
-.PHONY: lab test notebooks teacher nbgrader slides stick bench mutations photos insects weights requirements clean
+.PHONY: lab test notebooks teacher nbgrader slides stick bench stress mutations photos insects weights requirements clean
 lab: $(READY) ## set up and open JupyterLab on the first lesson
 	$(VENV) -m jupyterlab notebooks/00_start_here.ipynb
 
@@ -64,6 +64,9 @@ bench: $(READY) ## measure what takes longer than a lesson may (three hours; rem
 
 stick: $(READY) ## fill a USB stick for a class without a network (TO=its folder)
 	$(VENV) -m tools.stick $(or $(TO),$(error say where the stick is: make stick TO=folder))
+
+stress: $(READY) ## kill downloads, trainings and savings at random moments, and run lesson 00 ten times at once
+	$(VENV) -m benchmarks.interruptions
 
 mutations: $(READY) ## put faults into a copy, one by one, and see that the tests go red
 	$(VENV) -m tools.mutations

@@ -11,15 +11,15 @@ import stat
 import sys
 import zipfile
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from errno import EDQUOT, ENOSPC
 from pathlib import Path, PurePath, PureWindowsPath
 
 import requests
-from filelock import FileLock
 from tqdm.auto import tqdm
 
 from helpers.errors import LessonError
+from helpers.files import alone, part_of
 
 ROOT = Path(__file__).resolve().parent.parent
 DOWNLOADS = ROOT / "data" / "downloads"
@@ -59,10 +59,10 @@ def fetch(url: str, path: Path, sha256: str | None = None) -> Path:
         if _is_good(path, sha256):
             print(f"{path} is there already.")
             return path
-        with _alone(path):
+        with alone(path):
             if _is_good(path, sha256):  # another process brought it meanwhile
                 return path
-            part = path.with_name(path.name + ".part")
+            part = part_of(path)
             if not _append(url, part):
                 part.unlink()
                 _append(url, part)
@@ -114,12 +114,14 @@ def extract_pictures(archive: Path | bytes, folder: Path) -> Path:
 
 def _extract(archive: Path | bytes, folder: Path, top: str | None = None, manifest: Path | None = None) -> Path:
     name = "The upload" if isinstance(archive, bytes) else archive
-    part = folder.with_name(folder.name + ".part")
-    with _one_line(f"Cannot extract {name}", "mend this and run it again"), _alone(folder):
-        if folder.exists():  # another process brought it meanwhile
-            return folder
+    part = part_of(folder)
+    if folder.exists() and not part.exists():  # nothing to write, so it may lie where nobody may write
+        return folder
+    with _one_line(f"Cannot extract {name}", "mend this and run it again"), alone(folder):
         try:
             shutil.rmtree(part, ignore_errors=True)  # a run that was killed leaves one
+            if folder.exists():  # another process brought it meanwhile
+                return folder
             problem = _unpack(archive, part, top)
             inner = part / (top or _wrapper(part))
             if not problem and manifest:
@@ -289,21 +291,6 @@ def _sha256(path: Path) -> str:
 
 def _is_good(path: Path, sha256: str | None) -> bool:
     return path.is_file() and (sha256 is None or _sha256(path).startswith(sha256))
-
-
-@contextmanager
-def _alone(path: Path) -> Iterator[None]:
-    """Keep other processes off `path`, with a lock that the system releases even after a `kill -9`."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    lock = path.with_name(path.name + ".lock")
-    with FileLock(lock):
-        try:
-            yield
-        finally:
-            # Removed while it is held, so that whoever waits for it notices and makes a new one. Windows
-            # does not remove open files; there FileLock does it on release.
-            with suppress(OSError):
-                lock.unlink()
 
 
 @contextmanager

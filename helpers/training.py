@@ -113,7 +113,9 @@ def train_model(
         epoch for each of `train_loss`, `train_acc`, `val_loss`, `val_acc`, `lr`.
 
     Raises:
-        LessonError: the loss is no longer a number; the model holds the best weights so far.
+        LessonError: the loss is no longer a number, or the checkpoint cannot be written.
+        KeyboardInterrupt: the stop button. As after every error, the model holds the best weights so far; the
+            history is what `on_epoch` got.
     """
     history: History = {key: [] for key in ("train_loss", "train_acc", "val_loss", "val_acc", "lr")}
     best = copy.deepcopy(model.state_dict())  # a plain state_dict() would go on changing with the model
@@ -143,8 +145,8 @@ def train_model(
                     scheduler.step()
                 if val[1] > max(history["val_acc"], default=-1):
                     best = copy.deepcopy(model.state_dict())
-                for key, value in zip(history, (*train, *val, learning_rate), strict=True):
-                    history[key].append(value)
+                figures = zip(history, (*train, *val, learning_rate), strict=True)
+                history.update({key: [*history[key], figure] for key, figure in figures})  # all lists in one step
                 progress.set_postfix(val_acc=f"{val[1]:.1%}")
                 if checkpoint:
                     save_checkpoint(checkpoint, model, optimizer, scheduler, dataloaders["train"], history, best)
@@ -180,6 +182,10 @@ def fine_tune(
 
     Returns:
         The model (the same object) and the history, as from `train_model`.
+
+    Raises:
+        LessonError, KeyboardInterrupt: as `train_model`. The model then holds the weights that were best on
+            `val`: half a cycle has not come to rest.
     """
     still, moving = copy.copy(datasets["train"]), copy.copy(datasets["train"])
     still.transform, moving.transform = eval_transform(size), train_transform(size, scale=0.35)

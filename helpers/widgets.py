@@ -75,6 +75,7 @@ class LiveCurves:
 
     Attributes:
         text: the sentence that belongs to the picture.
+        history: of the epochs so far; the stop button leaves it here.
     """
 
     def __init__(self):
@@ -82,6 +83,7 @@ class LiveCurves:
         self({"train_loss": [], "train_acc": [], "val_loss": [], "val_acc": [], "lr": []})
 
     def __call__(self, history: History) -> None:
+        self.history = history
         self.text = f"curves of {len(history['lr'])} epochs"
         self._png = _png(plot_history(history))
         self._picture.value = _with_caption(self._png, self.text)

@@ -32,6 +32,7 @@ from helpers.downloads import (
     fetch,
     fetch_photos,
 )
+from helpers.files import part_of
 
 BODY = bytes(hashlib.shake_256(b"a file of the tutorial").digest(300_001))
 SHA256 = hashlib.sha256(BODY).hexdigest()
@@ -103,10 +104,6 @@ def server():
 @pytest.fixture
 def path(tmp_path):
     return tmp_path / "downloads" / "file.bin"
-
-
-def part_of(path: Path) -> Path:
-    return path.with_name(path.name + ".part")
 
 
 def names(folder: Path) -> list[str]:
@@ -296,7 +293,7 @@ def test_two_processes_bring_one_file_once(server, path):
 def test_whoever_waits_for_a_removed_lock_still_waits_for_its_holder(tmp_path):
     code = """if True:
         import pathlib, sys, time
-        from helpers.downloads import _alone
+        from helpers.files import alone
         counter = pathlib.Path(sys.argv[1])
         unlink = pathlib.Path.unlink
         def slow_unlink(path):  # so that the others come in between, if they can
@@ -304,7 +301,7 @@ def test_whoever_waits_for_a_removed_lock_still_waits_for_its_holder(tmp_path):
             unlink(path)
         pathlib.Path.unlink = slow_unlink
         for _ in range(3):
-            with _alone(counter):
+            with alone(counter):
                 count = int(counter.read_text())
                 time.sleep(0.1)
                 counter.write_text(str(count + 1))
@@ -627,7 +624,7 @@ def command(tmp_path, manifest):
     root = tmp_path / "repository"
     (root / "helpers").mkdir(parents=True)
     (root / "data").mkdir()
-    for name in ("__init__.py", "errors.py", "downloads.py"):
+    for name in ("__init__.py", "errors.py", "files.py", "downloads.py"):
         shutil.copy(ROOT / "helpers" / name, root / "helpers")
     shutil.copy(manifest, root / "data" / "hymenoptera.sha256")
 

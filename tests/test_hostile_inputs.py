@@ -1,11 +1,9 @@
-"""What people's folders, files and interruptions really look like: each row ends well, or in one line."""
+"""What people's folders and files really look like: each row ends well, or in one line."""
 
 import io
 import os
 import stat
 import struct
-import subprocess
-import sys
 import warnings
 import zipfile
 import zlib
@@ -25,11 +23,10 @@ from helpers.data import ImageDataset, load_image, make_dataloaders
 from helpers.downloads import WrongBytes, extract_pictures
 from helpers.errors import LessonError
 from helpers.features import head_inputs
-from helpers.files import write_whole
 from helpers.models import input_size, load_model, replace_head
 from helpers.predict import load_saved, save_model
 from helpers.splits import split_folder
-from helpers.tracks import IMAGES, ROOT
+from helpers.tracks import IMAGES
 from helpers.training import fine_tune, train_model
 from helpers.transforms import eval_transform, train_transform
 
@@ -41,12 +38,6 @@ def line(error) -> str:
     """The message, which is one line."""
     assert "\n" not in str(error.value)
     return str(error.value)
-
-
-def run_code(code: str, *arguments) -> subprocess.CompletedProcess:
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "tests")])}
-    command = [sys.executable, "-c", code, *map(str, arguments)]
-    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300)
 
 
 def picture_bytes(kind: str) -> bytes:
@@ -263,33 +254,6 @@ def test_numbers_that_are_none_in_val_stop_the_training():
     assert all(value.isfinite().all() for value in model.state_dict().values())
 
 
-@pytest.mark.skipif(os.name == "nt", reason="signals are sent otherwise there")
-def test_the_stop_button_keeps_the_best_weights(tmp_path):
-    code = """if True:
-        import os, signal, sys, torch
-        from torch import nn
-        from test_training import sgd, tiny_loaders, tiny_model
-        from helpers.training import train_model
-        model, best = tiny_model(), {}
-
-        def stop(history):
-            accuracies = history["val_acc"]
-            if accuracies[-1] == max(accuracies) and accuracies.index(accuracies[-1]) == len(accuracies) - 1:
-                best.update({name: value.clone() for name, value in model.state_dict().items()})
-            if len(accuracies) == 3:
-                signal.setitimer(signal.ITIMER_REAL, 0.002)  # in the middle of the next epoch
-
-        signal.signal(signal.SIGALRM, lambda *_: os.kill(os.getpid(), signal.SIGINT))
-        try:
-            train_model(model, tiny_loaders(), nn.CrossEntropyLoss(), *sgd(model), num_epochs=10**6, on_epoch=stop)
-        except KeyboardInterrupt:
-            same = all(torch.equal(value, best[name]) for name, value in model.state_dict().items())
-            sys.exit(42 if same else 1)
-    """
-    run = run_code(code)
-    assert run.returncode == 42, run.stderr
-
-
 def test_workers_under_spawn_read_a_split(tmp_path):
     fill(tmp_path / "ants", "a.png", "b.png")
     fill(tmp_path / "ants", "b.png", colour=(0, 255, 0))
@@ -299,60 +263,6 @@ def test_workers_under_spawn_read_a_split(tmp_path):
         data = split_folder(check_folder(tmp_path), size=32)["val"]
     loader = DataLoader(data, 1, num_workers=1, multiprocessing_context="spawn")
     assert [x.shape for x, _ in loader] == [(1, 3, 32, 32)]
-
-
-# --- Disks and processes
-
-
-@pytest.fixture
-def small_disk(tmp_path):
-    """A disk of 64 KiB."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    if (
-        os.name == "nt"
-        or subprocess.run(
-            ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(folder)], capture_output=True
-        ).returncode
-    ):
-        pytest.skip("a small disk needs the right to mount one")
-    yield folder
-    subprocess.run(["umount", str(folder)], check=True)
-
-
-def test_a_full_disk_keeps_the_previous_checkpoint(small_disk):
-    path = small_disk / "run.pt"
-
-    def run(num_epochs):
-        model = tiny_model()
-        return train_model(
-            model, tiny_loaders(), nn.CrossEntropyLoss(), *sgd(model), num_epochs=num_epochs, checkpoint=path
-        )
-
-    run(1)
-    before = path.read_bytes()
-    free = os.statvfs(small_disk).f_bavail * os.statvfs(small_disk).f_frsize
-    (small_disk / "other").write_bytes(b"x" * free)
-    with pytest.raises(LessonError, match=r"Cannot write .*run.pt: No space left on device; free some disk space") as e:
-        run(3)
-    line(e)
-    assert path.read_bytes() == before and sorted(p.name for p in small_disk.iterdir()) == ["other", "run.pt"]
-    (small_disk / "other").unlink()
-    assert len(run(3)[1]["lr"]) == 3, "and it goes on when there is room again"
-
-
-@pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="root may write everywhere")
-def test_a_folder_that_may_not_be_written(tmp_path):
-    tmp_path.chmod(0o555)
-    with pytest.raises(LessonError, match="Permission denied; choose another place"):
-        write_whole(tmp_path / "m", b"")
-
-
-def test_a_place_that_is_no_folder_is_one_line(tmp_path):
-    (tmp_path / "file").touch()
-    with pytest.raises(LessonError, match=r"Cannot write .*choose another place") as error:
-        write_whole(tmp_path / "file" / "m", b"")
-    line(error)
 
 
 def insects_zip(path: Path, top: str = "") -> Path:

@@ -2,6 +2,7 @@
 
 import copy
 import itertools
+import sys
 
 import pytest
 import torch
@@ -115,6 +116,35 @@ def test_an_interruption_leaves_the_best_weights():
         train_model(model, loaders, nn.CrossEntropyLoss(), *sgd(model), num_epochs=3, on_epoch=interrupt)
     assert not torch.equal(before["6.weight"], model.state_dict()["6.weight"])
     assert model(loaders["val"].dataset.tensors[0]).isfinite().all()
+
+
+def is_stopped_at(line: int, model: nn.Module, histories: list) -> bool:
+    """Train with the stop button at the so-manieth line that runs in the second and third epoch."""
+    lines, before = itertools.count(), sys.gettrace()
+
+    def on_line(*_):
+        if 1 <= len(histories) < 3 and next(lines) == line:
+            raise KeyboardInterrupt
+        return on_line
+
+    sys.settrace(lambda frame, *_: on_line if frame.f_code is train_model.__code__ else None)
+    try:
+        train_model(model, tiny_loaders(), nn.CrossEntropyLoss(), *sgd(model), num_epochs=4, on_epoch=histories.append)
+    except KeyboardInterrupt:
+        return True
+    finally:
+        sys.settrace(before)
+    return False
+
+
+def test_the_stop_button_at_any_line_leaves_the_best_weights_and_a_whole_history():
+    for line in itertools.count():
+        model, histories = tiny_model(), []
+        if not is_stopped_at(line, model, histories):
+            break
+        assert len({len(values) for values in histories[-1].values()}) == 1
+        assert run_epoch(model, tiny_loaders()["val"], nn.CrossEntropyLoss())[1] >= max(histories[-1]["val_acc"])
+    assert line > 20
 
 
 def test_on_epoch_can_end_the_training():
@@ -241,6 +271,7 @@ def test_the_live_curves_follow_the_training():
     train(3, on_epoch=live)
     later = live._repr_mimebundle_()
     assert later["text/plain"] == "curves of 3 epochs"
+    assert len(live.history["lr"]) == 3
     assert later["image/png"] != bundle["image/png"]
     assert f'alt="curves of 3 epochs" src="data:image/png;base64,{later["image/png"]}"' in live._picture.value
 
@@ -337,6 +368,27 @@ def test_the_recipe_by_hand():
         train(model, datasets)
         states.append(model.state_dict())
     assert all(torch.equal(states[0][name], states[1][name]) for name in states[0])
+
+
+def test_fine_tune_that_is_stopped_leaves_the_best_weights():
+    """Every epoch has all pictures right, so the first one counts."""
+    datasets = {"train": Colours(), "val": Colours()}
+    datasets["val"].transform = eval_transform(16)
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Conv2d(3, 8, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 2))
+    seen, kept = [], {}
+
+    def stop(history):
+        kept.update(history)
+        seen.append(copy.deepcopy(model.state_dict()))
+        if len(seen) == 3:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        fine_tune(model, datasets, 16, num_epochs=5, on_epoch=stop)
+    assert kept["val_acc"] == [1.0] * 3
+    assert all(torch.equal(value, seen[0][name]) for name, value in model.state_dict().items())
+    assert not torch.equal(seen[0]["0.weight"], seen[2]["0.weight"])
 
 
 def test_fine_tune_may_be_ended_early():

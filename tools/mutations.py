@@ -31,6 +31,7 @@ class Fault(NamedTuple):
 TRANSFORMS, DATA, MODELS = "helpers/transforms.py", "helpers/data.py", "helpers/models.py"
 TRAINING, FEATURES, EVALUATION = "helpers/training.py", "helpers/features.py", "helpers/evaluation.py"
 CHECK_FOLDER, SPLITS, PREDICT = "helpers/check_folder.py", "helpers/splits.py", "helpers/predict.py"
+FILES, INTERRUPTIONS = "helpers/files.py", "tests/test_interruptions.py"
 EXPLAIN, PLOTS, WIDGETS = "helpers/explain.py", "helpers/plots.py", "helpers/widgets.py"
 EXERCISES = "helpers/exercises/__init__.py"
 EXERCISES_04, EXERCISES_06 = "helpers/exercises/lesson_04.py", "helpers/exercises/lesson_06.py"
@@ -125,7 +126,6 @@ FAULTS = [
     Fault(SPLITS, "if check_up.unreadable and not skip_unreadable", "if False", "tests/test_splits.py"),
     Fault(PREDICT, "        if wanted != there:", "        if False:", "tests/test_predict.py"),
     Fault(PREDICT, "return int(failed > 0)", "return 0", "tests/test_predict.py"),
-    Fault("helpers/files.py", "part.write_bytes(content)", "path.write_bytes(content)", "tests/test_hostile_inputs.py"),
     Fault("helpers/downloads.py", "unpacked > max(", "unpacked < 0 * max(", "tests/test_hostile_inputs.py"),
     Fault("helpers/downloads.py", "path.parts or path.anchor", "path.parts", "tests/test_hostile_inputs.py"),
     # how the notebooks are guarded, read and brought to a class
@@ -137,6 +137,18 @@ FAULTS = [
         "docs/example-ci/guard/sitecustomize.py", ".connect = guarded", ".unused = guarded", "tests/test_example_ci.py"
     ),
     Fault("tools/start_from_stick.py", "if folder.exists():", "if False:", "tests/test_stick.py"),
+    # interruptions
+    Fault(FILES, "part.write_bytes(content)", "path.write_bytes(content)", INTERRUPTIONS),
+    Fault(FILES, "        with alone(path):\n", "        if True:\n", INTERRUPTIONS),
+    Fault(FILES, "part.unlink(missing_ok=True)", "pass", INTERRUPTIONS),
+    Fault("helpers/downloads.py", "if folder.exists() and not part.exists():", "if False:", INTERRUPTIONS),
+    Fault(TRAINING, "write_whole(path, content.get", "Path(path).write_bytes(content.get", INTERRUPTIONS),
+    Fault(
+        TRAINING,
+        "history.update({key: [*history[key], figure] for key, figure in figures})",
+        "for key, figure in figures:\n                    history[key].append(figure)",
+        "tests/test_training.py",
+    ),
     # what the lessons build by hand
     Fault(LESSON_01, "MEAN = (0.485, 0.456, 0.406)", "MEAN = (0.5, 0.5, 0.5)", "tests/test_transforms.py"),
     Fault(LESSON_03, "layer.eval()", "layer.train()", LESSON_03),
