@@ -36,7 +36,6 @@ EXPLAIN, PLOTS, WIDGETS = "helpers/explain.py", "helpers/plots.py", "helpers/wid
 EXERCISES = "helpers/exercises/__init__.py"
 EXERCISES_04, EXERCISES_06 = "helpers/exercises/lesson_04.py", "helpers/exercises/lesson_06.py"
 EDITIONS, COURSE, SLIDES = "tools/editions.py", "tools/nbgrader_course.py", "tools/slides.py"
-EXAMPLE = "docs/example-ci/"
 LESSON_01, LESSON_03 = "notebooks/01_transforms.ipynb", "notebooks/03_model_surgery.ipynb"
 LESSON_04, LESSON_05 = "notebooks/04_training_loop.ipynb", "notebooks/05_visualization.ipynb"
 LESSON_07 = "notebooks/07_fine_tuning.ipynb"
