@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV := .venv/bin/python
 UV := .venv/bin/uv
 READY := .venv/ready
+NBGRADER := .venv-nbgrader/ready
 # Without these two settings the allocator returns and reclaims every batch: training is then several times slower.
 FAST := MALLOC_MMAP_MAX_=0 MALLOC_TRIM_THRESHOLD_=100000000000
 
@@ -23,7 +24,15 @@ $(READY): requirements.txt pyproject.toml
 $(UV):
 	$(MAKE) $(READY)
 
-.PHONY: lab test notebooks teacher bench mutations photos insects weights requirements clean
+# nbgrader has an environment of its own. The kernel that its `python3` starts is the one of the lessons.
+$(NBGRADER): requirements-nbgrader.txt $(READY)
+	rm -rf $(@D)
+	$(PYTHON) -m venv $(@D)
+	$(UV) pip install --python $(@D)/bin/python --requirement requirements-nbgrader.txt
+	$(VENV) -m ipykernel install --prefix $(@D) --name python3
+	@touch $@
+
+.PHONY: lab test notebooks teacher nbgrader bench mutations photos insects weights requirements clean
 lab: $(READY) ## set up and open JupyterLab on the first lesson
 	$(VENV) -m jupyterlab notebooks/00_start_here.ipynb
 
@@ -33,14 +42,17 @@ test: $(READY) ## set up, run all tests, and run every notebook and compare it s
 notebooks: $(READY) ## run every notebook anew and store its outputs (NAMES="00 01" for some)
 	$(VENV) -m tools.refresh_notebooks $(NAMES)
 
+teacher: $(READY) ## run every notebook with the answers of its exercises filled in, into build/teacher/
+	$(VENV) -m tools.editions teacher
+
+nbgrader: $(NBGRADER) ## make a course for nbgrader of the lessons, with points and hidden tests, in build/nbgrader/
+	$(VENV) -m tools.editions nbgrader
+
 bench: $(READY) ## measure what takes longer than a lesson may (three hours; remove benchmarks/*.json to begin anew)
 	$(FAST) $(VENV) -m benchmarks.does_it_help
 	$(FAST) $(VENV) -m benchmarks.fine_tuning
 	$(FAST) $(VENV) -m benchmarks.speed
 	$(VENV) -m benchmarks.lessons
-
-teacher: $(READY) ## run every notebook with the answers of its exercises filled in, into build/teacher/
-	$(VENV) -m tools.editions teacher
 
 mutations: $(READY) ## put faults into a copy, one by one, and see that the tests go red
 	$(VENV) -m tools.mutations
@@ -58,7 +70,9 @@ weights: $(READY) ## pretrain the embedded weights anew (TINY_IMAGENET=folder; h
 requirements: $(UV) ## compile the ranges of pyproject.toml into the pins of requirements.txt
 	UV_CUSTOM_COMPILE_COMMAND="make requirements" $(UV) pip compile --quiet --universal \
 		pyproject.toml --output-file requirements.txt
+	UV_CUSTOM_COMPILE_COMMAND="make requirements" $(UV) pip compile --quiet --universal \
+		--group nbgrader --constraint requirements.txt --output-file requirements-nbgrader.txt
 
 clean: ## remove the environment and all caches; downloads stay
-	rm -rf .venv build *.egg-info .coverage .hypothesis .pytest_cache .ruff_cache tests/artifacts
+	rm -rf .venv .venv-nbgrader build *.egg-info .coverage .hypothesis .pytest_cache .ruff_cache tests/artifacts
 	find . -name __pycache__ -prune -exec rm -rf {} + -o -name .ipynb_checkpoints -prune -exec rm -rf {} +

@@ -2,6 +2,7 @@
 
 import ast
 import re
+import symtable
 from collections.abc import Iterator
 
 import nbformat
@@ -27,14 +28,20 @@ def lesson_code(name: str, *constants: str) -> dict:
 
 
 def names_in(source: str) -> tuple[set[str], set[str], set[str]]:
-    """The names that a cell reads, those that it binds or changes, and those that it imports."""
-    reads, changes, imports = set(), set(), set()
+    """The names of the lesson that a cell reads, those that it binds or changes, and those that it imports.
+
+    What a function calls its arguments and variables is its own affair.
+    """
+
+    def read_in(scope: symtable.SymbolTable) -> set[str]:
+        names = {name.get_name() for name in scope.get_symbols() if name.is_global() and name.is_referenced()}
+        return names.union(*map(read_in, scope.get_children()))
+
+    cell = symtable.symtable(source, "cell", "exec")
+    changes = {name.get_name() for name in cell.get_symbols() if name.is_assigned()}
+    imports = set()
     for node in ast.walk(ast.parse(source)):
-        if isinstance(node, ast.Name):
-            (reads if isinstance(node.ctx, ast.Load) else changes).add(node.id)
-        elif isinstance(node, (ast.FunctionDef, ast.ClassDef)):
-            changes.add(node.name)
-        elif isinstance(node, ast.alias):
+        if isinstance(node, ast.alias):
             imports.add(node.asname or node.name.split(".")[0])
         elif isinstance(node, (ast.Attribute, ast.Subscript)) and isinstance(node.ctx, ast.Store):
             changes.update(name.id for name in ast.walk(node) if isinstance(name, ast.Name))
@@ -43,7 +50,7 @@ def names_in(source: str) -> tuple[set[str], set[str], set[str]]:
             while isinstance(owner, ast.Attribute):
                 owner = owner.value
                 changes.update({owner.id} if isinstance(owner, ast.Name) else ())
-    return reads, changes, imports
+    return read_in(cell), changes, imports
 
 
 def needed(cells: list[tuple[str | None, list[str]]]) -> Iterator[tuple[str | None, list[str]]]:

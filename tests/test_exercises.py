@@ -12,8 +12,8 @@ from nbformat import v4
 
 from helpers import exercises as framework
 from helpers.exercises import CORRECT, NOT_ATTEMPTED, NOT_YET, Exercises, NotYet, result_of
-from tools.editions import answered, exercise_of, exercises_of
 from tools.environment import NOTEBOOKS
+from tools.exercise_cells import answered, exercise_of, exercises_of
 from tools.notebook_hygiene import Lesson
 
 ANSWERS = Path(__file__).parent / "wrong_answers"
