@@ -4,6 +4,7 @@ VENV := .venv/bin/python
 UV := .venv/bin/uv
 READY := .venv/ready
 NBGRADER := .venv-nbgrader/ready
+REVEAL := build/reveal/sphinx_revealjs
 # Without these two settings the allocator returns and reclaims every batch: training is then several times slower.
 FAST := MALLOC_MMAP_MAX_=0 MALLOC_TRIM_THRESHOLD_=100000000000
 
@@ -32,7 +33,11 @@ $(NBGRADER): requirements-nbgrader.txt $(READY)
 	$(VENV) -m ipykernel install --prefix $(@D) --name python3
 	@touch $@
 
-.PHONY: lab test notebooks teacher nbgrader bench mutations photos insects weights requirements clean
+# reveal.js, which turns the pages of the slides, as a Python package carries it.
+$(REVEAL): | $(READY)
+	$(UV) pip install --no-deps --target $(@D) --group slides
+
+.PHONY: lab test notebooks teacher nbgrader slides bench mutations photos insects weights requirements clean
 lab: $(READY) ## set up and open JupyterLab on the first lesson
 	$(VENV) -m jupyterlab notebooks/00_start_here.ipynb
 
@@ -47,6 +52,9 @@ teacher: $(READY) ## run every notebook with the answers of its exercises filled
 
 nbgrader: $(NBGRADER) ## make a course for nbgrader of the lessons, with points and hidden tests, in build/nbgrader/
 	$(VENV) -m tools.editions nbgrader
+
+slides: $(READY) $(REVEAL) ## make slides of the lessons, for a browser without a network, in build/slides/
+	$(VENV) -m tools.editions slides
 
 bench: $(READY) ## measure what takes longer than a lesson may (three hours; remove benchmarks/*.json to begin anew)
 	$(FAST) $(VENV) -m benchmarks.does_it_help

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
+from chromium import CHROMIUM, needs_chromium
 from lesson_code import needed
 from nbformat import v4
 from playwright.sync_api import Locator, Page, expect, sync_playwright
@@ -25,15 +26,11 @@ from tools.environment import NOTEBOOKS, ROOT
 from tools.notebook_hygiene import METADATA, Lesson
 
 ARTIFACTS = ROOT / "tests" / "artifacts"
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 START_S = STOP_S = 120
 CELLS_S = 400  # pytest's own limit cannot end a call into the browser
 LESSONS = ["00_start_here", "01_transforms", "03_model_surgery", "05_visualization"]
 
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(CHROMIUM is None, reason="no chromium here: `apt-get install chromium` brings it"),
-]
+pytestmark = [pytest.mark.browser, needs_chromium]
 
 # JupyterLab's own settings for tests: no token, which is why only this machine may ask.
 CONFIG = """\

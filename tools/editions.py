@@ -2,6 +2,7 @@
 
     python -m tools.editions teacher      executed, with the answers filled in, in build/teacher/
     python -m tools.editions nbgrader     a course for nbgrader, in build/nbgrader/
+    python -m tools.editions slides       slides, in build/slides/
 """
 
 import argparse
@@ -10,7 +11,7 @@ from pathlib import Path
 
 import nbformat
 
-from tools import environment, nbgrader_course
+from tools import environment, nbgrader_course, slides
 from tools.exercise_cells import answered, exercise_of, exercises_of
 from tools.notebook_hygiene import Lesson
 from tools.refresh_notebooks import Refused, execute, normalise
@@ -38,7 +39,7 @@ def build_teacher(path: Path) -> Path:
     return built
 
 
-EDITIONS = {"teacher": build_teacher, "nbgrader": nbgrader_course.build}
+EDITIONS = {"teacher": build_teacher, "nbgrader": nbgrader_course.build, "slides": slides.build}
 
 
 def main() -> int:
