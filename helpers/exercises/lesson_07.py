@@ -1,0 +1,209 @@
+"""The exercises of lesson 07."""
+
+import torch
+from torch import nn
+
+from helpers.exercises import Exercises, NotYet, choose, match, number, result_of, shown
+
+exercises = Exercises()
+
+
+@exercises.add(
+    hints=(
+        "A gradient goes back through the head first. What does a random head know of ants and bees?",
+        "The two probes saw other pictures of the same insects, and learned nearly the same from them.",
+    ),
+    answer="""
+pulls = {"two random heads": "unrelated", "two probes": "much the same"}
+""",
+)
+def q1(pulls) -> str:
+    match(
+        pulls,
+        {"two random heads": "unrelated", "two probes": "much the same"},
+        {
+            "two random heads": "Each was drawn by its own dice, and the gradient goes through it.",
+            "two probes": "Each has seen ants and bees, though other pictures of them. What do they have in common?",
+        },
+    )
+    return "See whether the next cell agrees."
+
+
+@exercises.add(
+    hints=(
+        "The head comes last. So begin at the end: `reversed(stages)`, or count how far a stage is from the last one.",
+        "The head learns with `lr`, the stage below it with `lr / factor`, the next one with `lr / factor**2`.",
+        "`{stage: lr / factor**away for away, stage in enumerate(reversed(stages))}`",
+    ),
+    answer='''
+def rates_by_stage(stages, lr, factor):
+    """A learning rate for each stage; the head, the last one, has `lr`."""
+    return {stage: lr / factor**away for away, stage in enumerate(reversed(stages))}
+''',
+)
+def q2(rates_by_stage) -> str:
+    stages, lr, factor = ["conv1", "layer1", "layer2", "fc"], 0.8, 2
+    result = result_of(rates_by_stage, list(stages), lr, factor)
+    if not isinstance(result, dict) or set(result) != set(stages):
+        raise NotYet(f"A dictionary with a rate for each stage is expected, not {shown(result)}.")
+    rates = [number(result[stage]) for stage in stages]
+    slips = (
+        ([0.8, 0.4, 0.2, 0.1], "The other way round: the head, the last stage, has the largest rate."),
+        ([0.05, 0.1, 0.2, 0.4], "The head itself should have `lr`; it has less."),
+        (
+            [0.4, 0.4, 0.4, 0.8],
+            "All stages below the head have the same rate. Each should have less than the one above it.",
+        ),
+        (
+            [0.8 / 6, 0.8 / 4, 0.8 / 2, 0.8],
+            "It divides by 2, 4 and 6. Twice a factor is something else than its square.",
+        ),
+        ([6.4, 3.2, 1.6, 0.8], "Towards the input the rates grow. They should become smaller."),
+    )
+    for slip, why in slips:
+        if all(abs(rate - wrong) < 1e-6 for rate, wrong in zip(rates, slip, strict=True)):
+            raise NotYet(why)
+    if any(abs(rate - right) > 1e-6 for rate, right in zip(rates, [0.1, 0.2, 0.4, 0.8], strict=True)):
+        raise NotYet(f"With lr=0.8 and factor=2 the rates from conv1 to fc should be 0.1, 0.2, 0.4, 0.8, not {rates}.")
+    if abs(number(result_of(rates_by_stage, ["conv1", "fc"], 1.0, 10)["conv1"]) - 0.1) > 1e-6:
+        raise NotYet("It is right for a factor of 2, but not for 10.")
+    return "Known as discriminative learning rates (Howard and Ruder, 2018)."
+
+
+@exercises.add(
+    hints=(
+        "Print `[group['lr'] for group in optimizer.param_groups]` before and after the scheduler is made.",
+        "`max_lr` may be a list, with one number for each group.",
+        "`max_lr=[group['lr'] for group in groups]`",
+    ),
+    answer='''
+def with_one_cycle(groups, steps):
+    """AdamW and a scheduler, stepped after each batch; each group comes up to its own rate."""
+    optimizer = torch.optim.AdamW(groups)
+    highest = [group["lr"] for group in groups]
+    scheduler = torch.optim.lr_scheduler.OneCycleLR(optimizer, highest, total_steps=steps)
+    return optimizer, scheduler
+''',
+)
+def q3(with_one_cycle) -> str:
+    groups = [{"params": [nn.Parameter(torch.ones(1))], "lr": lr} for lr in (0.03, 0.01, 0.002)]
+    result = result_of(with_one_cycle, groups, 20)
+    if not isinstance(result, tuple) or len(result) != 2:
+        raise NotYet(f"Two things are expected, optimizer and scheduler, not {shown(result)}.")
+    optimizer, scheduler = result
+    seen = []
+    for _ in range(20):
+        seen.append([group["lr"] for group in optimizer.param_groups])
+        optimizer.step()
+        scheduler.step()
+    if len(seen[0]) != 3:
+        raise NotYet(f"Three groups went in, the optimizer has {len(seen[0])}.")
+    highest = [max(rates) for rates in zip(*seen, strict=True)]
+    if max(highest) - min(highest) < 1e-9:
+        raise NotYet(f"Groups with the rates 0.03, 0.01 and 0.002 all come up to {highest[0]:g}: the same for each.")
+    if seen[0] == seen[-1]:
+        raise NotYet("The rates do not change from step to step.")
+    for rate, right in zip(highest, (0.03, 0.01, 0.002), strict=True):
+        if abs(rate / right - 1) > 0.1:
+            raise NotYet(f"The group with the rate {right:g} comes up to {rate:g}.")
+    if seen[-1][0] > 0.001:
+        raise NotYet(f"After all 20 steps the rate is still {seen[-1][0]:.3g}. How many steps does the cycle have?")
+    return "Each part has a cycle of its own height."
+
+
+@exercises.add(
+    hints=(
+        "Which values does the interval hold? Is 0 one of them? Is a loss of two points?",
+        "An interval that holds 0 does not prove that there is no difference. It says how large one may still be.",
+    ),
+    answer='sentence = "C"',
+)
+def q4(sentence) -> str:
+    choose(
+        sentence,
+        "c",
+        {
+            "a": "The interval reaches 0, and of nine intervals one is bound to be the lowest.",
+            "b": "That nothing was seen does not mean that nothing is there: two points less would fit as well.",
+            "d": "What was published was measured on other tasks. These runs say something else.",
+        },
+    )
+    return "No proof of harm, and none of harmlessness."
+
+
+@exercises.add(
+    hints=(
+        "How probable is it that *one* worthless trick does not look certain?",
+        "All nine stay quiet with a probability of 0.95 nine times over, multiplied.",
+        "At least one is the opposite of none: `1 - 0.95**9`.",
+    ),
+    answer="chance = 1 - 0.95**9",
+)
+def q5(chance) -> str:
+    chance = number(chance)
+    slips = {
+        0.05: "That is the chance of one trick alone. There are nine.",
+        0.45: "Nine times 5 % counts twice where two look certain at once. With thirty tricks it would be 150 %.",
+        0.95**9: "That is the chance that none does. What is left?",
+        0.05**9: "That is the chance that all nine do.",
+        100 * (1 - 0.95**9): "These are percent. Give a share from 0 to 1.",
+    }
+    for slip, why in slips.items():
+        if abs(chance - slip) < 0.005 * max(1, slip):
+            raise NotYet(why)
+    if abs(chance - (1 - 0.95**9)) > 0.01:
+        raise NotYet("Take the chance that all nine stay quiet, then the rest.")
+    return "More than a third. Who tries many tricks should doubt the one that shines, and measure it anew."
+
+
+@exercises.add(
+    hints=(
+        "Take the usual step first: `zero_grad`, loss, `backward`, `step`. Then add your trick in one line.",
+        "Smoothing and clipping are one line each: `nn.CrossEntropyLoss(label_smoothing=0.1)`, "
+        "`nn.utils.clip_grad_norm_(model.parameters(), 1.0)` before `optimizer.step()`.",
+        "Leave the mode of the model alone: whoever calls your function has called `train_mode`.",
+    ),
+    answer='''
+def my_step(model, inputs, labels, optimizer):
+    """One step with gradients that are clipped; returns the loss from before it."""
+    loss = nn.CrossEntropyLoss()(model(inputs), labels)
+    optimizer.zero_grad()
+    loss.backward()
+    nn.utils.clip_grad_norm_(model.parameters(), max_norm=1.0)
+    optimizer.step()
+    return loss.item()
+''',
+    rubric=(
+        "I have changed one thing only against the good recipe, and say what I expected of it, and why.",
+        "I have trained both with the same seeds, three or more, and subtracted in pairs.",
+        "I show the interval, and claim no more than it says, even where my trick looks good.",
+    ),
+)
+def q6(my_step) -> str:
+    norm = nn.BatchNorm1d(4).requires_grad_(False)
+    model = nn.Sequential(norm, nn.Linear(4, 2)).train()
+    norm.eval()
+    inputs = 3 + torch.randn(32, 4)
+    labels = (inputs[:, 0] > 3).long()
+    optimizer = torch.optim.AdamW(model[1].parameters(), lr=0.05)
+    criterion = nn.CrossEntropyLoss()
+
+    def loss() -> float:
+        with torch.no_grad():
+            return criterion(model[1](inputs), labels).item()
+
+    before, weight = loss(), model[1].weight.detach().clone()
+    first = number(result_of(my_step, model, inputs.clone(), labels.clone(), optimizer))
+    if torch.equal(model[1].weight, weight):
+        raise NotYet("After one call no weight has moved. Are `backward` and `step` called, in this order?")
+    if not 0 < first < 10:
+        raise NotYet(f"It returns {first:g}, which is no loss of a network that knows nothing of two classes.")
+    for start in (0, 8, 16, 24, 31) * 12:  # the last batch has one picture
+        my_step(model, inputs[start : start + 8], labels[start : start + 8], optimizer)
+    if norm.num_batches_tracked or norm.training:
+        raise NotYet("The mean and variance of BatchNorm have moved. Who has put it into training mode?")
+    if not loss() < 0.8 * before:
+        raise NotYet(
+            f"After 61 steps on an easy task the loss went from {before:.2f} to {loss():.2f}: it hardly learns."
+        )
+    return "It learns, also from a batch of one, and leaves frozen BatchNorm alone."

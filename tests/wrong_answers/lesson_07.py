@@ -1,0 +1,105 @@
+"""What learners of lesson 07 may answer."""
+
+RATES = "def rates_by_stage(stages, lr, factor):\n    return {}"
+CYCLE = """\
+def with_one_cycle(groups, steps):
+    optimizer = torch.optim.AdamW(groups)
+    {}
+    return optimizer, scheduler"""
+ONE_CYCLE = "scheduler = torch.optim.lr_scheduler.OneCycleLR(optimizer, max_lr={}, total_steps={})"
+OWN = "[group['lr'] for group in groups]"
+STEP = "def my_step(model, inputs, labels, optimizer):\n    {}"
+LOSS = "loss = nn.CrossEntropyLoss()(model(inputs), labels)\n    optimizer.zero_grad()\n    loss.backward()\n    "
+
+WRONG = {
+    "q1": [
+        ("pulls = {'two random heads': 'much the same', 'two probes': 'much the same'}", "drawn by its own dice"),
+        ("pulls = {'two random heads': 'unrelated', 'two probes': 'unrelated'}", "What do they have in common?"),
+        ("pulls = {'two random heads': 0, 'two probes': 1}", "two random heads: choose one of"),
+        ("pulls = 'unrelated'", "A dictionary with the keys"),
+    ],
+    "q2": [
+        (RATES.format("{s: lr / factor**away for away, s in enumerate(stages)}"), "The other way round"),
+        (RATES.format("{s: lr / factor**away for away, s in enumerate(stages[::-1], 1)}"), "it has less"),
+        (RATES.format("{s: lr if s == stages[-1] else lr / factor for s in stages}"), "have the same rate"),
+        (
+            RATES.format("{s: lr / (factor * away or 1) for away, s in enumerate(stages[::-1])}"),
+            "something else than its square",
+        ),
+        (RATES.format("{s: lr * factor**away for away, s in enumerate(stages[::-1])}"), "the rates grow"),
+        (RATES.format("{s: lr / 2**away for away, s in enumerate(stages[::-1])}"), "but not for 10"),
+        (RATES.format("[lr / factor**away for away, s in enumerate(stages[::-1])]"), "A dictionary with a rate"),
+    ],
+    "q3": [
+        (CYCLE.format(ONE_CYCLE.format("2e-3", "steps")), "the same for each"),
+        (CYCLE.format(ONE_CYCLE.format("[2e-3, 2e-4]", "steps")), "Your answer ended in ValueError"),
+        (CYCLE.format(ONE_CYCLE.format("[0.01, 0.005, 0.001]", "steps")), "The group with the rate 0.03 comes up to"),
+        (CYCLE.format(ONE_CYCLE.format(OWN, "3 * steps")), "How many steps does the cycle have?"),
+        (
+            CYCLE.format("scheduler = torch.optim.lr_scheduler.StepLR(optimizer, step_size=30)"),
+            "The rates do not change",
+        ),
+        (CYCLE.format(ONE_CYCLE.format(OWN, "steps") + "\n    return scheduler"), "Two things are expected"),
+    ],
+    "q4": [
+        ("sentence = 'A'", "one is bound to be the lowest"),
+        ("sentence = 'B'", "does not mean that nothing is there"),
+        ("sentence = 'D'", "on other tasks"),
+        ("sentence = 'hurts'", "Choose one of"),
+    ],
+    "q5": [
+        ("chance = 0.05", "of one trick alone"),
+        ("chance = 9 * 0.05", "counts twice"),
+        ("chance = 0.95**9", "What is left?"),
+        ("chance = 37", "These are percent"),
+        ("chance = 0.2", "that all nine stay quiet"),
+    ],
+    "q6": [
+        (STEP.format(LOSS + "return loss.item()"), "no weight has moved"),
+        (
+            STEP.format("model.train()\n    " + LOSS + "optimizer.step()\n    return loss.item()"),
+            "Expected more than 1 value",
+        ),
+        (
+            STEP.format("model.train(len(inputs) > 1)\n    " + LOSS + "optimizer.step()\n    return loss.item()"),
+            "The mean and variance of BatchNorm have moved",
+        ),
+        (
+            STEP.format(LOSS.replace("loss.b", "(-loss).b") + "optimizer.step()\n    return loss.item()"),
+            "it hardly learns",
+        ),
+        (STEP.format(LOSS + "optimizer.step()\n    return -1"), "which is no loss"),
+        (STEP.format(LOSS + "optimizer.step()"), "Does it end with `return`?"),
+    ],
+}
+
+RIGHT = {
+    "q2": [
+        "def rates_by_stage(stages, lr, factor):\n"
+        "    rates = {}\n"
+        "    for stage in stages[::-1]:\n"
+        "        rates[stage] = lr\n"
+        "        lr = lr / factor\n"
+        "    return rates"
+    ],
+    "q3": [
+        "def with_one_cycle(groups, steps):\n"
+        "    optimizer = torch.optim.AdamW(groups)\n"
+        "    fall = lambda step: min((step + 1) / 5, (steps - step - 1) / (steps - 5))\n"
+        "    return optimizer, torch.optim.lr_scheduler.LambdaLR(optimizer, fall)"
+    ],
+    "q4": ["sentence = 'c'"],
+    "q5": ["chance = 0.37"],
+    "q6": [
+        "def my_step(model, inputs, labels, optimizer):\n"
+        "    other = torch.randperm(len(inputs))\n"
+        "    mixed = 0.8 * inputs + 0.2 * inputs[other]\n"
+        "    scores = model(mixed)\n"
+        "    criterion = nn.CrossEntropyLoss(label_smoothing=0.1)\n"
+        "    loss = 0.8 * criterion(scores, labels) + 0.2 * criterion(scores, labels[other])\n"
+        "    optimizer.zero_grad()\n"
+        "    loss.backward()\n"
+        "    optimizer.step()\n"
+        "    return loss"
+    ],
+}
