@@ -3,11 +3,13 @@
 import re
 
 import nbformat
+import pytest
 from nbformat import v4
 
 from tools import editions
 from tools.environment import NOTEBOOKS, ROOT
 from tools.notebook_hygiene import Lesson
+from tools.refresh_notebooks import Refused
 
 
 def test_the_teachers_edition_has_answers_and_outputs(tmp_path, monkeypatch):
@@ -23,6 +25,15 @@ def test_the_teachers_edition_has_answers_and_outputs(tmp_path, monkeypatch):
     assert built.cells[1].source == "my_seconds = 644 * 0.010\n\nq1.check(my_seconds)"
     assert built.cells[1].outputs[0].text.startswith("q1: correct. ")
     assert path.read_bytes() == students
+
+
+def test_a_lesson_that_fails_leaves_nothing_behind(tmp_path, monkeypatch):
+    monkeypatch.setattr(editions, "TEACHER", tmp_path / "teacher")
+    path = tmp_path / "00_small.ipynb"
+    nbformat.write(v4.new_notebook(cells=[v4.new_code_cell("1 / 0")]), path)
+    with pytest.raises(Refused, match="ZeroDivisionError"):
+        editions.build_teacher(path)
+    assert not list((tmp_path / "teacher").iterdir())
 
 
 def test_teaching_names_sections_that_are_there():

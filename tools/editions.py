@@ -33,7 +33,11 @@ def build_teacher(path: Path) -> Path:
     TEACHER.mkdir(parents=True, exist_ok=True)
     built = TEACHER / path.name
     nbformat.write(notebook, built)
-    notebook = execute(built)
+    try:
+        notebook = execute(built)
+    except Refused:
+        built.unlink()  # it has the answers, but the outputs of the lesson without them
+        raise
     normalise(notebook)
     nbformat.write(notebook, built)
     return built

@@ -32,7 +32,9 @@ TRANSFORMS, DATA, MODELS = "helpers/transforms.py", "helpers/data.py", "helpers/
 TRAINING, FEATURES, EVALUATION = "helpers/training.py", "helpers/features.py", "helpers/evaluation.py"
 CHECK_FOLDER, SPLITS, PREDICT = "helpers/check_folder.py", "helpers/splits.py", "helpers/predict.py"
 EXPLAIN, PLOTS, WIDGETS = "helpers/explain.py", "helpers/plots.py", "helpers/widgets.py"
-EXERCISES, EXERCISES_04 = "helpers/exercises/__init__.py", "helpers/exercises/lesson_04.py"
+EXERCISES = "helpers/exercises/__init__.py"
+EXERCISES_04, EXERCISES_06 = "helpers/exercises/lesson_04.py", "helpers/exercises/lesson_06.py"
+EDITIONS, COURSE, SLIDES = "tools/editions.py", "tools/nbgrader_course.py", "tools/slides.py"
 LESSON_01, LESSON_03 = "notebooks/01_transforms.ipynb", "notebooks/03_model_surgery.ipynb"
 LESSON_04, LESSON_05 = "notebooks/04_training_loop.ipynb", "notebooks/05_visualization.ipynb"
 LESSON_07 = "notebooks/07_fine_tuning.ipynb"
@@ -106,6 +108,13 @@ FAULTS = [
         "if False and torch.allclose(theirs.weight, ours",
         "tests/test_exercises.py",
     ),
+    Fault(EXERCISES_06, "if low <= GOAL:", "if low <= 0:", "tests/test_exercises.py"),
+    # other editions
+    Fault(EDITIONS, "cell.source = answered(cell.source, answers[name])", "pass", "tests/test_editions.py"),
+    Fault(COURSE, 'f"from {module} import {exercise.name}",', '"",', "tests/test_nbgrader_course.py"),
+    Fault(COURSE, '"locked": not solution', '"locked": False', "tests/test_nbgrader_course.py"),
+    Fault(SLIDES, 're.match("##? ", cell.source)', 're.match("# ", cell.source)', "tests/test_slides.py"),
+    Fault(SLIDES, r'r"](\1.html)"', r'r"](\1.ipynb)"', "tests/test_slides.py"),
     # the reader's own pictures
     Fault(CHECK_FOLDER, "apart <= LEVELS", "apart >= 0", "tests/test_check_folder.py"),
     Fault(CHECK_FOLDER, "if path.stat().st_size == 0", "if False", "tests/test_check_folder.py"),
@@ -160,8 +169,8 @@ def tests_are_green(folder: Path, tests: str) -> bool:
 def main() -> int:
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary) / "copy"
-        away = shutil.ignore_patterns(".venv", ".git", "__pycache__", "downloads", "artifacts", ".ipynb_checkpoints")
-        shutil.copytree(ROOT, folder, ignore=away)
+        away = [".venv*", "build", ".git", "__pycache__", "downloads", "artifacts", ".ipynb_checkpoints"]
+        shutil.copytree(ROOT, folder, ignore=shutil.ignore_patterns(*away))
         everything = dict.fromkeys(part for fault in FAULTS for part in fault.tests.split())
         if not tests_are_green(folder, " ".join(everything)):
             print("The tests are red without any fault: mend them first.")
