@@ -1,11 +1,12 @@
 """The exercises of lesson 09."""
 
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
 from sklearn.neighbors import KNeighborsClassifier
 
-from helpers.check_folder import check_folder
+from helpers.data import ImageDataset
 from helpers.errors import LessonError
 from helpers.evaluation import Accuracy
 from helpers.exercises import Exercises, NotYet, choose, match, number, result_of, shown
@@ -180,26 +181,24 @@ my_new_pictures = track.images / "val"
 )
 def q6(my_model, my_new_pictures) -> str:
     try:
-        model, found = load_saved(Path(my_model)), check_folder(my_new_pictures)
+        model = load_saved(Path(my_model))
+        new = ImageDataset(my_new_pictures, class_names=model.class_names)
     except LessonError as error:
         raise NotYet(str(error)) from None
-    if found.unreadable:
-        name, why = next(iter(found.unreadable.items()))
-        raise NotYet(f"{name} {why}. The check-up of the new pictures must be clean.")
-    if strangers := set(found.counts()) - set(model.class_names):
-        raise NotYet(f"{min(strangers)!r} is a folder of the new pictures, but no class of the model.")
-    counts = {name: found.counts().get(name, 0) for name in model.class_names}
+    counts = {name: new.targets.count(index) for index, name in enumerate(model.class_names)}
     least = min(counts, key=counts.get)
     if counts[least] < FEW:
         raise NotYet(f"There are {counts[least]} new pictures of {least!r}; {FEW} of each class are needed.")
     asked = []
-    for name in model.class_names:
-        of_class = [picture for picture in found.pictures if picture.label == name]
+    for index, name in enumerate(model.class_names):
+        of_class = [(path, name) for path, label in new.samples if label == index]
         asked += of_class[:: -(-len(of_class) // ASKED)]
-    answers = [next(iter(model.predict(found.folder / picture.name))) for picture in asked]
-    right = [answer == picture.label for answer, picture in zip(answers, asked, strict=True)]
+    try:
+        right = [next(iter(model.predict(path))) == name for path, name in asked]
+    except LessonError as error:
+        raise NotYet(str(error)) from None
     result = Accuracy(sum(right), len(right))
-    guessing = max(sum(p.label == name for p in asked) for name in model.class_names) / len(asked)
+    guessing = max(Counter(name for _, name in asked).values()) / len(asked)
     if result.low <= guessing:
         raise NotYet(f"{result} are right, and always naming one class gets {guessing:.0%}: no better than that.")
     return f"Of {result.total} new pictures {result} are right."

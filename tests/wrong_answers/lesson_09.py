@@ -92,7 +92,7 @@ WRONG = {
     "q6": [
         ("my_model = home / 'nowhere'\nmy_new_pictures = track.images / 'val'", "is not there"),
         (UNTRAINED.format(2, "['ants', 'bees']", "track.images / 'nowhere'"), "is not there"),
-        (UNTRAINED.format(2, "['ants', 'wasps']", "track.images / 'val'"), "'bees' is a folder of the new pictures"),
+        (UNTRAINED.format(2, "['ants', 'wasps']", "track.images / 'val'"), "has the class 'bees'"),
         (UNTRAINED.format(3, "['ants', 'bees', 'wasps']", "track.images / 'val'"), "0 new pictures of 'wasps'"),
         (UNTRAINED.format(2, "['ants', 'bees']", "track.images / 'val'"), "no better than that"),
     ],
