@@ -58,7 +58,9 @@ def said(number: str) -> dict[tuple[str | None, str], str]:
     texts = {}
     for key, cell in zip(keys, notebook.cells, strict=True):
         parts = [
-            out.get("text") or out.get("data", {}).get("text/plain") or out.get("evalue", "") for out in cell.outputs
+            out.get("text") or out.get("data", {}).get("text/plain") or out.get("evalue", "")
+            for out in cell.outputs
+            if out.output_type != "display_data"  # a progress bar
         ]
         texts[key] = "".join(parts)
     return texts

@@ -127,7 +127,6 @@ FAULTS = [
     Fault(PREDICT, "return int(failed > 0)", "return 0", "tests/test_predict.py"),
     Fault("helpers/downloads.py", "unpacked > max(", "unpacked < 0 * max(", "tests/test_hostile_inputs.py"),
     Fault("helpers/downloads.py", "path.parts or path.anchor", "path.parts", "tests/test_hostile_inputs.py"),
-<<<<<<< HEAD
     # how the notebooks are guarded, read and brought to a class
     Fault("tools/notebook_hygiene.py", "if found > MAX_LIX", "if found < 0", "tests/test_notebooks.py"),
     Fault(WIDGETS, "hatch=HATCHES[index % len(HATCHES)]", "hatch=HATCHES[0]", "tests/test_palette.py"),
@@ -148,7 +147,8 @@ FAULTS = [
         "history.update({key: [*history[key], figure] for key, figure in figures})",
         "for key, figure in figures:\n                    history[key].append(figure)",
         "tests/test_training.py",
-=======
+    ),
+    # the reader's own pictures
     Fault(
         WIDGETS,
         '["content"]) if upload else example',
@@ -162,7 +162,6 @@ FAULTS = [
         "-m jupyterlab notebooks",
         "-m jupyterlab --IdentityProvider.token= notebooks",
         "tests/test_security.py",
->>>>>>> 3d56f65 (Lesson 09: the challenge's check shows no progress bar; faults of the new code)
     ),
     # what the lessons build by hand
     Fault(LESSON_01, "MEAN = (0.485, 0.456, 0.406)", "MEAN = (0.5, 0.5, 0.5)", "tests/test_transforms.py"),
