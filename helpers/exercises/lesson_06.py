@@ -83,7 +83,7 @@ def q2(pictures_enough) -> str:
     ),
     answer='''
 def verdict(ours, theirs):
-    """Is the first way "better", "worse", or can we not tell? Arrays of accuracies, one for each seed."""
+    """Is the first way "better" or "worse", or can we not tell? One accuracy for each seed."""
     _, low, high = mean_interval(ours - theirs)
     return "better" if low > 0 else "worse" if high < 0 else "cannot tell"
 ''',
