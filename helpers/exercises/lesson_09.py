@@ -78,7 +78,7 @@ from sklearn.model_selection import StratifiedGroupKFold
 
 
 def judged_by_others(probe, features, labels, groups):
-    """The probabilities (pictures, classes), each from a probe that knows no copy of the picture."""
+    """Probabilities (pictures, classes), each from a probe that knows no copy of the picture."""
     return cross_val_predict(
         probe, features, labels, groups=groups, cv=StratifiedGroupKFold(5), method="predict_proba"
     )
@@ -117,7 +117,7 @@ def q3(judged_by_others) -> str:
     ),
     answer='''
 def answer_or_none(probabilities, threshold):
-    """The most probable class, or "unsure" below the threshold; `probabilities` as from `predict`."""
+    """The most probable class, or "unsure" below the threshold; `probabilities`: of each class."""
     name = max(probabilities, key=probabilities.get)
     return name if probabilities[name] >= threshold else "unsure"
 ''',
