@@ -42,7 +42,7 @@ lab: $(READY) ## set up and open JupyterLab on the first lesson
 	$(VENV) -m jupyterlab notebooks/00_start_here.ipynb
 
 test: $(READY) ## set up, run all tests, and run every notebook and compare it strictly
-	$(VENV) -m pytest -n logical --maxprocesses 4 --dist loadfile
+	$(VENV) -m pytest -n logical
 
 notebooks: $(READY) ## run every notebook anew and store its outputs (NAMES="00 01" for some)
 	$(VENV) -m tools.refresh_notebooks $(NAMES)
