@@ -73,7 +73,7 @@ SHORT = """if True:
     with jobs() as every:
         report = {
             "writable": os.access(DATA, os.W_OK),
-            "killed": [survive(job, 2) for job in list(every.values())[:4]],
+            "killed": [survive(job, 3) for job in list(every.values())[:4]],
             "together": [together(job, 1) for job in every.values()],
             "careless": [raised(survive, half), raised(survive, losing, before), raised(survive, piling_up)],
             "unlocked": raised(together, unlocked),
