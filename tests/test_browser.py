@@ -177,8 +177,8 @@ def assert_all_controls_answer(explorer: Locator) -> None:
         expect(picture).not_to_have_attribute("src", seen, timeout=30_000)
     expect(picture).to_have_js_property("complete", True)
     # Asked together, since the last move may still be on its way.
-    same = "box => box.querySelector('img').alt === [...box.querySelectorAll('.widget-html-content')].at(-1).innerText"
-    explorer.page.wait_for_function(same, arg=explorer.element_handle())
+    same = "box => { const img = box.querySelector('%s'); return img.alt === img.nextElementSibling.innerText }"
+    explorer.page.wait_for_function(same % PICTURE, arg=explorer.element_handle())
 
 
 @pytest.mark.parametrize("name", LESSONS)
