@@ -21,7 +21,8 @@ def enter() -> None:
     os.environ["TL_TRACK"] = "embedded"
     os.environ["PYTHONHASHSEED"] = "0"
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # more cores run more notebooks at once
-    os.environ["PYTHONPATH"] = str(GUARD)
+    # The kernels look where this process does: a copy with a fault in it tests its own helpers.
+    os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(GUARD), os.environ.get("PYTHONPATH")]))
 
     sys.path.insert(0, str(GUARD))
     import network_guard
