@@ -138,8 +138,8 @@ def train_model(
                     )
                 if not math.isfinite(val[0]):
                     raise LessonError(
-                        f"The loss on val is {val[0]} in epoch {epoch + 1}: a picture of val holds numbers that are "
-                        "none, or the learning rate is too high. The model holds the best weights from before."
+                        f"The loss on val is {val[0]} in epoch {epoch + 1}: the learning rate ({learning_rate:g}) is "
+                        "too high, or a picture of val holds NaN. The model holds the best weights from before."
                     )
                 if scheduler and not isinstance(scheduler, PER_BATCH):
                     scheduler.step()
@@ -154,6 +154,7 @@ def train_model(
                     break
     finally:  # also after an error and the stop button: the reader keeps the best weights
         model.load_state_dict(best)
+        optimizer.zero_grad()  # the last gradients would only take memory
     return model, history
 
 

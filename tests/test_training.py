@@ -80,6 +80,7 @@ def test_ends_with_the_weights_that_were_best_on_val():
     _, acc = run_epoch(model, tiny_loaders()["val"], nn.CrossEntropyLoss())
     assert acc == max(history["val_acc"])
     assert min(history["val_acc"]) < max(history["val_acc"]), "otherwise this test could not fail"
+    assert all(parameter.grad is None for parameter in model.parameters()), "they would only take memory"
     first_best = history["val_acc"].index(acc) + 1
     again, _ = train(first_best)
     assert all(torch.equal(a, b) for a, b in zip(model.state_dict().values(), again.state_dict().values(), strict=True))
