@@ -40,7 +40,8 @@ def names_in(source: str) -> tuple[set[str], set[str], set[str]]:
     cell = symtable.symtable(source, "cell", "exec")
     changes = {name.get_name() for name in cell.get_symbols() if name.is_assigned()}
     imports = set()
-    for node in ast.walk(ast.parse(source)):
+    outside = [part for part in ast.parse(source).body if not isinstance(part, (ast.FunctionDef, ast.ClassDef))]
+    for node in ast.walk(ast.Module(outside, [])):
         if isinstance(node, ast.alias):
             imports.add(node.asname or node.name.split(".")[0])
         elif isinstance(node, (ast.Attribute, ast.Subscript)) and isinstance(node.ctx, ast.Store):

@@ -28,7 +28,17 @@ from tools.notebook_hygiene import METADATA, Lesson
 ARTIFACTS = ROOT / "tests" / "artifacts"
 START_S = STOP_S = 120
 CELLS_S = 400  # pytest's own limit cannot end a call into the browser
-LESSONS = ["00_start_here", "01_transforms", "03_model_surgery", "05_visualization"]
+LESSONS = [
+    "00_start_here",
+    "01_transforms",
+    "02_data_loading",
+    "03_model_surgery",
+    "05_visualization",
+    "08_architectures",
+    "09_your_own_images",
+]
+UPLOADED = next((ROOT / "data" / "insects" / "test" / "bees").iterdir())
+CONTROLS = ("hslider", "dropdown", "checkbox", "upload")
 PICTURE = ".widget-html-content img"
 
 pytestmark = [pytest.mark.browser, needs_chromium]
@@ -64,7 +74,8 @@ def wait_until_it_answers(server: subprocess.Popen, address: str, log: Path) -> 
 def only_explorers(path: Path) -> nbformat.NotebookNode:
     """The explorers of a lesson, and the code that they need."""
     sources = [cell.source for _, cell in Lesson.read(path).code]
-    cells = needed([("explorer" if source.endswith("\nexplorer") else None, [source]) for source in sources])
+    shown = ("\nexplorer", "\nchooser")
+    cells = needed([("explorer" if source.endswith(shown) else None, [source]) for source in sources])
     return v4.new_notebook(cells=[v4.new_code_cell(source) for _, (source,) in cells], metadata=METADATA)
 
 
@@ -111,6 +122,7 @@ def page() -> Iterator[Page]:
         )
         page = browser.new_page(viewport={"width": 1200, "height": 900})
         page.set_default_timeout(60_000)
+        page.on("filechooser", lambda chooser: chooser.set_files(UPLOADED))
         yield page
         browser.close()
 
@@ -147,9 +159,9 @@ def lesson_explorers(page: Page) -> list[Locator]:
 
 
 def move(control: Locator) -> None:
-    """Moves one control of an explorer by the keyboard alone."""
-    inner = control.locator(".noUi-handle, select, input[type=checkbox]").first
+    """Moves one control of an explorer by the keyboard alone; a browser's own dialogue gets `UPLOADED`."""
     press = control.page.keyboard.press
+    inner = control.locator(".noUi-handle, select, input[type=checkbox]").or_(control).last  # an upload is a button
     inner.focus()
     if control.locator(".noUi-handle").count():
         at_the_end = inner.get_attribute("aria-valuenow") == inner.get_attribute("aria-valuemax")
@@ -168,7 +180,7 @@ def assert_all_controls_answer(explorer: Locator) -> None:
     """Each control changes the picture and the sentence below it."""
     explorer.scroll_into_view_if_needed()
     picture, caption = explorer.locator(PICTURE), explorer.locator(PICTURE + " + div")
-    controls = explorer.locator("> .widget-hslider, > .widget-dropdown, > .widget-checkbox").all()
+    controls = explorer.locator(", ".join(f"> .widget-{kind}" for kind in CONTROLS)).all()
     assert controls, "no control was found"
     for control in reversed(controls):  # maps before classes: the last cell of the matrix may be empty
         seen, said = picture.get_attribute("src"), caption.inner_text()
