@@ -264,4 +264,4 @@ def test_progress():
     assert repr(exercises) == "Exercises: 1 of 3 done; correct: q1; not yet: q2; not attempted: q3"
     two.check(1)
     one.check(0)
-    assert repr(exercises) == "Exercises: 1 of 3 done; correct: q2; not yet: q1; not attempted: q3"
+    assert repr(exercises) == "Exercises: 2 of 3 done; correct: q1, q2; not attempted: q3", "what is done stays done"

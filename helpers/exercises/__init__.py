@@ -29,13 +29,14 @@ class Exercise:
         rubric: for an open question, what the learner judges, one point each.
 
     Attributes:
-        status: `CORRECT`, `NOT_YET` or `NOT_ATTEMPTED`.
+        status: `CORRECT`, `NOT_YET` or `NOT_ATTEMPTED`, of the last answer.
+        done: whether an answer was right; a later try takes nothing away.
     """
 
     def __init__(self, judge: Callable[..., str], hints: Sequence[str], answer: str, rubric: Sequence[str] = ()):
         self.name = judge.__name__
         self.judge, self.hints, self.answer, self.rubric = judge, hints, answer.strip(), rubric
-        self.status = NOT_ATTEMPTED
+        self.status, self.done = NOT_ATTEMPTED, False
         self._hints_given = 0
 
     def check(self, *answers) -> None:
@@ -44,6 +45,7 @@ class Exercise:
             with torch.random.fork_rng(devices=[]):  # the lesson's random numbers stay as they are
                 torch.manual_seed(0)  # the same answer gets the same verdict
                 self.status, remark = CORRECT, self._judged(answers)
+            self.done = True
         except NotAttempted:
             self.status, remark = NOT_ATTEMPTED, f"Put your answer in place of the `...`; {self.name}.hint() helps."
         except NotYet as why:
@@ -92,7 +94,9 @@ class Exercises:
         return iter(self._all)
 
     def __repr__(self) -> str:
-        names = {s: [e.name for e in self if e.status == s] for s in (CORRECT, NOT_YET, NOT_ATTEMPTED)}
+        names: dict[str, list[str]] = {CORRECT: [], NOT_YET: [], NOT_ATTEMPTED: []}
+        for exercise in self:
+            names[CORRECT if exercise.done else exercise.status].append(exercise.name)
         parts = [f"{status}: {', '.join(those)}" for status, those in names.items() if those]
         return f"Exercises: {len(names[CORRECT])} of {len(self._all)} done; {'; '.join(parts)}"
 

@@ -1,5 +1,7 @@
 """The exercises of lesson 01."""
 
+import inspect
+
 import numpy as np
 import torch
 from PIL import Image
@@ -77,7 +79,7 @@ def q2(undo) -> str:
 @exercises.add(
     hints=(
         "`Resize((64, 64))` makes every picture square. What becomes of a thin insect?",
-        "Four things must change: keep the proportions, cut out the middle, scale, and leave chance out.",
+        "Scale, leave chance out, and keep the proportions. For the last one, shrink, then cut out the middle.",
         "`v2.Resize(size)` keeps the proportions; `v2.CenterCrop(size)` cuts; `scale=True` scales; a flip is chance.",
     ),
     answer="""
@@ -96,7 +98,8 @@ def for_evaluation(size):
 def q3(for_evaluation) -> str:
     transform = result_of(for_evaluation, 32)
     noise = np.random.default_rng(0).integers(0, 256, (60, 120, 3), dtype=np.uint8)
-    noise[:, :20], noise[:, -20:] = (255, 0, 0), (255, 0, 0)  # red margins, outside of the middle square
+    noise[:10] = (0, 255, 0)  # a green sky, which the middle square shows
+    noise[:, :20], noise[:, -20:] = (255, 0, 0), (255, 0, 0)  # red margins, outside of it
     landscape = Image.fromarray(noise)
     first = result_of(transform, landscape)
     if tuple(first.shape) != (3, 32, 32):
@@ -116,6 +119,9 @@ def q3(for_evaluation) -> str:
     red = (colours[0] > 0.9) & (colours[1] < 0.1) & (colours[2] < 0.1)
     if red[:, 0].float().mean() > 0.5:
         raise NotYet("The margins of a wide picture are still there: it is squashed, and a thin insect becomes thick.")
+    green = (colours[0] < 0.1) & (colours[1] > 0.9) & (colours[2] < 0.1)
+    if green[0].float().mean() < 0.5:
+        raise NotYet("Most of a large picture is cut away. Make it smaller first, then cut.")
     return "It keeps the proportions, leaves chance out, and scales."
 
 
@@ -143,17 +149,22 @@ my_augmentation = v2.Compose(
     ),
 )
 def q4(my_augmentation) -> str:
+    if not callable(my_augmentation):
+        raise NotYet(f"A transform is expected here, as from `v2.Compose([...])`, not {shown(my_augmentation)}.")
+    if inspect.isfunction(my_augmentation):
+        raise NotYet("That is a function. What it returns is wanted, one transform: `v2.Compose([...])`.")
     spots = np.random.default_rng(0).integers(0, 256, (188, 260, 3), dtype=np.uint8)
     samples = [result_of(my_augmentation, Image.fromarray(spots)) for _ in range(8)]
+    upright = result_of(my_augmentation, Image.fromarray(spots.transpose(1, 0, 2)))
     if not isinstance(samples[0], torch.Tensor):
         raise NotYet(f"It makes {shown(type(samples[0]).__name__)}. A network takes tensors.")
-    shapes = {tuple(sample.shape) for sample in samples}
+    shapes = {tuple(sample.shape) for sample in (*samples, upright)}
     if len(shapes) > 1:
-        raise NotYet("The samples have different sizes, so they make no batch. Which step sets the size?")
+        raise NotYet("The samples have different shapes, so they make no batch. Which step cuts a square?")
     if not samples[0].is_floating_point() or samples[0].max() > 5:
         raise NotYet(f"The numbers go up to {samples[0].max():.0f}. The two last steps are scaling and normalisation.")
     if samples[0].min() >= 0:
-        raise NotYet("No number is below 0: the normalisation is missing.")
+        raise NotYet("No number is below 0: the normalisation is missing, or a step after it cuts them off.")
     if all(torch.equal(sample, samples[0]) for sample in samples):
         raise NotYet("All samples are the same. Training wants another picture each time.")
     return "It makes other pictures each time, of one size, with numbers that a network knows."

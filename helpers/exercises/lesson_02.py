@@ -49,6 +49,8 @@ def q2(split_by_nest) -> str:
     parts = result_of(split_by_nest, list(nests))
     if not isinstance(parts, tuple) or len(parts) != 2:
         raise NotYet("Two lists of indices are expected: `return train, val`.")
+    if any(isinstance(i, str) for part in parts for i in part):
+        raise NotYet("The lists hold names of nests. Indices of pictures are expected: 0 for the first one.")
     train, val = ([int(i) for i in part] for part in parts)
     if set(train) & set(val):
         raise NotYet("Some pictures are in train and in val.")
@@ -160,15 +162,20 @@ def q5(NameDataset) -> str:
         folder = Path(temporary)
         for name, grey in {"bees_2.JPG": 200, "ants_1.jpg": 50, "bees_1.png": 100}.items():
             Image.new("RGB", (9, 9), (grey,) * 3).save(folder / name)
-        for name in ("Thumbs.db", ".ants_1.jpg", "notes.txt"):
-            (folder / name).write_text("no picture")
-        dataset = result_of(NameDataset, folder, lambda picture: picture.getpixel((4, 4))[0])
+
+        def red(picture: Image.Image) -> int:
+            return picture.getpixel((4, 4))[0]
+
+        dataset = result_of(NameDataset, folder, red)
         if not hasattr(dataset, "__getitem__"):
             raise NotYet("A class with `__len__` and `__getitem__` is expected.")
         if len(dataset) == 2:
             raise NotYet("Two of three pictures were found. Cameras write .JPG.")
-        if len(dataset) > 3:
-            raise NotYet("Three pictures are there, and some files that are none: Thumbs.db, .ants_1.jpg, notes.txt.")
+        for name in ("notes.txt", ".ants_1.jpg"):
+            (folder / name).write_text("no picture")
+            dataset = result_of(NameDataset, folder, red)
+            if len(dataset) > 3:
+                raise NotYet(f"{name} is taken for a picture. Leave out what has another ending, and hidden files.")
         items = [tuple(dataset[i]) for i in range(len(dataset))]
         labels = [label for _, label in items]
         if any(isinstance(label, str) for label in labels):

@@ -11,15 +11,28 @@ exercises = Exercises()
 
 
 class SmallNetwork(nn.Module):
-    """A stand-in that trains in no time: a convolution, BatchNorm, dropout and a head."""
+    """A stand-in that trains in no time: a convolution, a block with BatchNorm, dropout and a head."""
 
     def __init__(self):
         super().__init__()
-        self.conv, self.bn, self.dropout = nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.Dropout(0.5)
+        self.conv, self.block = nn.Conv2d(3, 4, 3), nn.Sequential(nn.BatchNorm2d(4), nn.Dropout(0.5))
         self.fc = nn.Linear(4, 2)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return self.fc(self.dropout(self.bn(self.conv(x)).mean((2, 3))))
+        return self.fc(self.block(self.conv(x)).mean((2, 3)))
+
+
+def shape_of_scores(network: nn.Module) -> tuple[int, ...]:
+    """What one picture comes out as. The network stays as it is."""
+    training = [layer for layer in network.modules() if layer.training]
+    side = getattr(network, "image_size", 224)  # a vision transformer takes one size only
+    try:
+        with torch.inference_mode():
+            scores = network.eval()(torch.zeros(1, 3, side, side, device=next(network.parameters()).device))
+    finally:
+        for layer in training:
+            layer.training = True
+    return tuple(scores.shape)
 
 
 @exercises.add(
@@ -60,9 +73,12 @@ def q2(only_the_head) -> str:
     network = SmallNetwork()
     network.conv.bias.requires_grad_(False)
     network.fc.bias.requires_grad_(False)  # frozen by somebody before
+    head = network.fc
     result = result_of(only_the_head, network)
     if not isinstance(result, nn.Module):
         raise NotYet(f"It should return the model, not {shown(result)}.")
+    if result.fc is not head:
+        raise NotYet("The model has got another head. It had its new one already, which may have learned something.")
     awake = {name for name, parameter in result.named_parameters() if parameter.requires_grad}
     if not awake:
         raise NotYet("Nothing is left to train: the head is frozen, too.")
@@ -120,15 +136,19 @@ def q4(start_training) -> str:
     model = result_of(start_training, network)
     if not isinstance(model, SmallNetwork):
         raise NotYet(f"It should return the model, not {shown(model)}.")
-    before = model.bn.running_mean.clone()
+    norm, dropout = model.block
+    before = norm.running_mean.clone()
     model(torch.ones(4, 3, 8, 8) + torch.rand(4, 3, 8, 8))
-    if not torch.equal(before, model.bn.running_mean):
-        raise NotYet("After one batch `running_mean` has moved. In which mode is BatchNorm when the function ends?")
-    if model.bn.training:
+    if not torch.equal(before, norm.running_mean):
+        raise NotYet(
+            "After one batch the `running_mean` of a layer inside of a block has moved. In which mode is that layer "
+            "when the function ends?"
+        )
+    if norm.training:
         raise NotYet(
             "The statistics stay, but BatchNorm still normalises with those of the batch, as `training` is on."
         )
-    if not model.dropout.training:
+    if not dropout.training:
         raise NotYet("Now dropout is off as well. Only BatchNorm should be in evaluation mode.")
     return "BatchNorm rests, dropout works. `helpers.models.train_mode` does this."
 
@@ -158,6 +178,9 @@ def q5(my_network) -> str:
         scores = head.out_features if isinstance(head, nn.Linear) else head.out_channels
         if scores != 2:
             raise NotYet(f"{name} still makes {scores} scores. Ants and bees are two classes.")
+    shape = shape_of_scores(my_network)
+    if shape != (1, 2):
+        raise NotYet(f"One picture gets scores of the shape {shape}, not (1, 2). Was the head itself replaced?")
     awake = {name for name, parameter in my_network.named_parameters() if parameter.requires_grad}
     if not awake:
         raise NotYet("Nothing would be trained. The head should be.")

@@ -72,7 +72,10 @@ def q2(one_step) -> str:
         result = result_of(one_step, theirs, inputs, labels, criterion, theirs_optimizer)
         if not moved(theirs):
             if theirs.weight.grad is None:
-                raise NotYet("The weights have not moved, and there are no gradients. `backward` computes them.")
+                raise NotYet(
+                    "The weights have not moved, and there are no gradients: `backward` computes them, `zero_grad` "
+                    "takes them away."
+                )
             if not theirs.weight.grad.any():
                 raise NotYet("The gradients were set to zero before `step` could use them.")
             raise NotYet("There are gradients, but the weights have not moved. Which call moves them?")
@@ -80,6 +83,8 @@ def q2(one_step) -> str:
             if step == 1:
                 raise NotYet("The weights have moved, but not by one step of the optimizer.")
             raise NotYet("The first step is right, the second one is not: it still adds the gradient of the first.")
+        if isinstance(result, torch.Tensor) and result.requires_grad:
+            raise NotYet("It returns a tensor, which keeps the whole computation in memory. `.item()` makes a number.")
         if abs(number(result) - loss.item()) > 1e-4:
             raise NotYet(f"The loss of this batch is {loss.item():.3f}; it returns {shown(result)}.")
     return "Forget, compute, move: twice, and both steps are right."
@@ -206,7 +211,7 @@ def q6(rate_factor) -> str:
             raise NotYet(f"At step {factors.index(min(factors))} of {steps} it is negative: the network would unlearn.")
         top = factors.index(max(factors))
         if not 0.8 <= factors[top] <= 1.001:
-            raise NotYet(f"Its largest value is {factors[top]:.2f}. It should come up to 1.")
+            raise NotYet(f"In {steps} steps its largest value is {factors[top]:.2f}. It should come up to 1.")
         if factors[0] > 0.5:
             raise NotYet(f"It begins with {factors[0]:.2f}. A warm-up begins small.")
         if top > steps / 2:

@@ -43,6 +43,11 @@ WRONG = {
             "    return accuracy(linear_probe(train_x, 1 - train_y).predict(test_x), test_y)",
             "easy to learn, but it says 0%",
         ),
+        (
+            "def honest_score(train_x, train_y, test_x, test_y):\n"
+            "    return accuracy(linear_probe(train_x, train_y).predict(test_x), train_y)",
+            "Which labels belong to the pictures",
+        ),
     ],
     "q5": [
         ("by_pictures = [0.7, 0.8, 0.9]", "A dictionary {number of pictures: accuracy}"),
@@ -70,4 +75,5 @@ RIGHT = {
         "def honest_score(train_x, train_y, test_x, test_y):\n"
         "    return linear_probe(train_x, train_y).score(test_x, test_y)"
     ],
+    "q5": ["by_pictures = {8: 0.66, 20: 0.76, 60: 0.85}"],
 }

@@ -32,6 +32,7 @@ WRONG = {
         (PIPELINE.format(CROP + "v2.ToDtype(torch.float32), " + NORMALISE), "not scaled to 0..1"),
         (PIPELINE.format(CROP + FLOAT), "the normalisation is missing"),
         (PIPELINE.format("v2.Resize(size), " + FLOAT + NORMALISE), "Not all pictures are square"),
+        (PIPELINE.format("v2.CenterCrop(size), " + FLOAT + NORMALISE), "Most of a large picture is cut away"),
     ],
     "q4": [
         ("my_augmentation = evaluate", "All samples are the same"),
@@ -42,6 +43,11 @@ WRONG = {
         (AUGMENTATION.format("v2.RandomResizedCrop(64)"), "The two last steps"),
         ("my_augmentation = v2.RandomCrop(64)", "A network takes tensors"),
         (AUGMENTATION.format("v2.RandomResize(64, 99), " + FLOAT + NORMALISE), "they make no batch"),
+        (AUGMENTATION.format("v2.Resize(64), v2.RandomHorizontalFlip(), " + FLOAT + NORMALISE), "cuts a square"),
+        (AUGMENTATION.format("v2.RandomHorizontalFlip(), " + FLOAT + NORMALISE), "cuts a square"),
+        (AUGMENTATION.format("v2.RandomCrop(64), " + FLOAT + NORMALISE + ", v2.ColorJitter(0.3)"), "cuts them off"),
+        ("def my_augmentation(size):\n    return train", "That is a function"),
+        ("my_augmentation = 128", "A transform is expected here"),
     ],
     "q5": [
         (f"diagnosis = {BATCHES | {'A': 'right'}}", "Which step makes numbers negative?"),

@@ -43,6 +43,7 @@ WRONG = {
         ),
         ("def split_by_nest(nests):\n    return list(range(len(nests)))", "Two lists of indices are expected"),
         ("def split_by_nest(nests):\n    return range(len(nests)), []", "0 of 120 pictures are in val"),
+        ("def split_by_nest(nests):\n    return sorted(set(nests))[3:], sorted(set(nests))[:3]", "hold names of nests"),
     ],
     "q3": [
         (f"orders = {ORDERS | {'A': 'shuffled', 'C': 'in order'}}", "Chance would hardly do that"),
@@ -59,7 +60,8 @@ WRONG = {
         ("def fair_weights(y):\n    return np.bincount(y)[y][:-1]", "20 weights should come out"),
     ],
     "q5": [
-        (NAMES.format(condition="p.suffix.lower() in ENDINGS", label=LABEL, picture=READ), "are there, and some files"),
+        (NAMES.format(condition="p.suffix.lower() in ENDINGS", label=LABEL, picture=READ), ".ants_1.jpg is taken for"),
+        (NAMES.format(condition="p.name[0] != '.'", label=LABEL, picture=READ), "notes.txt is taken for"),
         (NAMES.format(condition="p.suffix in ENDINGS and p.name[0] != '.'", label=LABEL, picture=READ), "write .JPG"),
         (NAMES.format(condition=PICTURES, label='p.name.split("_")[0]', picture=READ), "The labels are words"),
         (NAMES.format(condition=PICTURES, label="1", picture=READ), "should have the labels 0, 1, 1"),

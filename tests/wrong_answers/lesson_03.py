@@ -23,6 +23,13 @@ WRONG = {
             "Wake up the head",
         ),
         ("def only_the_head(model):\n    model.requires_grad_(False)", "Does it end with `return`?"),
+        (
+            "def only_the_head(model):\n"
+            "    model.requires_grad_(False)\n"
+            "    model.fc = nn.Linear(model.fc.in_features, 2)\n"
+            "    return model",
+            "has got another head",
+        ),
     ],
     "q3": [
         ("batches_until_gone = 10", "of the *remaining* way"),
@@ -36,15 +43,23 @@ WRONG = {
             "        if isinstance(layer, nn.BatchNorm2d):\n"
             "            layer.eval()\n"
             "    return model.train()",
-            "`running_mean` has moved",
+            "has moved. In which mode",
         ),
         (START + "    return model.eval()", "Now dropout is off as well"),
         (
-            START + "    model.train()\n    model.bn.requires_grad_(False)\n    return model",
-            "`running_mean` has moved",
+            START + "    model.train()\n    model.block[0].requires_grad_(False)\n    return model",
+            "has moved",
         ),
-        (START + "    model.train()\n    model.bn.momentum = 0\n    return model", "those of the batch"),
-        (START + "    model.train()\n    model.bn.eval()", "Does it end with `return`?"),
+        (
+            START + "    model.train()\n"
+            "    for layer in model.children():\n"
+            "        if isinstance(layer, nn.BatchNorm2d):\n"
+            "            layer.eval()\n"
+            "    return model",
+            "inside of a block has moved",
+        ),
+        (START + "    model.train()\n    model.block[0].momentum = 0\n    return model", "those of the batch"),
+        (START + "    model.train()\n    model.block[0].eval()", "Does it end with `return`?"),
     ],
     "q5": [
         ("my_network = freeze(replace_head(skeleton('resnet50'), 2))", "A ResNet again"),
@@ -55,6 +70,14 @@ WRONG = {
         (
             "my_network = skeleton('inception_v3').requires_grad_(False)\nmy_network.fc = nn.Linear(2048, 2)",
             "AuxLogits.fc still makes 1000 scores",
+        ),
+        (
+            "my_network = skeleton('mobilenet_v3_small').requires_grad_(False)\nmy_network.fc = nn.Linear(1024, 2)",
+            "Was the head itself replaced?",
+        ),
+        (
+            "my_network = freeze(load_model(None, 'mobilenet_v3_small'))\nmy_network.classifier[3].out_features = 2",
+            "Was the head itself replaced?",
         ),
     ],
 }
@@ -67,6 +90,15 @@ RIGHT = {
         "    return model"
     ],
     "q3": ["batches_until_gone = 44"],
-    "q4": ["def start_training(model):\n    model.train()\n    model.bn.eval()\n    return model"],
-    "q5": ["my_network = freeze(new_head(skeleton('squeezenet1_1'), 2))"],
+    "q4": [
+        "def start_training(model):\n"
+        "    model.train()\n"
+        "    model.apply(lambda layer: layer.eval() if 'BatchNorm' in type(layer).__name__ else None)\n"
+        "    return model"
+    ],
+    "q5": [
+        "my_network = freeze(new_head(skeleton('squeezenet1_1'), 2))",
+        "my_network = freeze(replace_head(skeleton('inception_v3'), 2))",
+        "my_network = freeze(replace_head(skeleton('vit_b_16'), 2))",
+    ],
 }

@@ -31,6 +31,11 @@ WRONG = {
             "The loss of this batch is",
         ),
         (STEP + "optimizer.zero_grad()\n    loss.backward()\n    optimizer.step()", "Does it end with `return`?"),
+        (
+            STEP + "loss.backward()\n    optimizer.zero_grad()\n    optimizer.step()\n    return loss.item()",
+            "`zero_grad` takes them away",
+        ),
+        (STEP + "optimizer.zero_grad()\n    loss.backward()\n    optimizer.step()\n    return loss", "`.item()` makes"),
     ],
     "q3": [
         (
@@ -78,7 +83,7 @@ RIGHT = {
         "    loss = criterion(model(inputs), labels)\n"
         "    loss.backward()\n"
         "    optimizer.step()\n"
-        "    return loss"
+        "    return loss.detach()"
     ],
     "q6": [
         "def rate_factor(step, steps):\n"
