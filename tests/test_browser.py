@@ -31,7 +31,6 @@ CELLS_S = 400  # pytest's own limit cannot end a call into the browser
 LESSONS = [
     "00_start_here",
     "01_transforms",
-    "02_data_loading",
     "03_model_surgery",
     "05_visualization",
     "08_architectures",

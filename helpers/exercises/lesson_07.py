@@ -37,7 +37,7 @@ def q1(pulls) -> str:
     ),
     answer='''
 def rates_by_stage(stages, lr, factor):
-    """A learning rate for each stage; the head, the last one, has `lr`."""
+    """A dictionary, {stage: learning rate}; the head, the last stage, has `lr`."""
     return {stage: lr / factor**away for away, stage in enumerate(reversed(stages))}
 ''',
 )
@@ -198,6 +198,12 @@ def q6(my_step) -> str:
         raise NotYet("After one call no weight has moved. Are `backward` and `step` called, in this order?")
     if not 0 < first < 10:
         raise NotYet(f"It returns {first:g}, which is no loss of a network that knows nothing of two classes.")
+    sizes = []
+    for _ in range(6):  # the same batch again and again, and nothing moves
+        my_step(model, inputs[:8], labels[:8], torch.optim.SGD(model[1].parameters(), lr=0))
+        sizes.append(0.0 if model[1].weight.grad is None else model[1].weight.grad.norm().item())
+    if sizes[-1] > 4 * sizes[0] > 0:
+        raise NotYet("From call to call the gradients grow on the same batch: the old ones are still there.")
     for start in (0, 8, 16, 24, 31) * 12:  # the last batch has one picture
         my_step(model, inputs[start : start + 8], labels[start : start + 8], optimizer)
     if norm.num_batches_tracked or norm.training:

@@ -69,6 +69,10 @@ WRONG = {
             "it hardly learns",
         ),
         (STEP.format(LOSS + "optimizer.step()\n    return -1"), "which is no loss"),
+        (
+            STEP.format(LOSS.replace("optimizer.zero_grad()", "pass") + "optimizer.step()\n    return loss.item()"),
+            "the old ones are still there",
+        ),
         (STEP.format(LOSS + "optimizer.step()"), "Does it end with `return`?"),
     ],
 }
