@@ -36,7 +36,7 @@ LESSONS = [
     "08_architectures",
     "09_your_own_images",
 ]
-UPLOADED = next((ROOT / "data" / "insects" / "test" / "bees").iterdir())
+UPLOADED = min((ROOT / "data" / "insects" / "test" / "bees").iterdir())
 CONTROLS = ("hslider", "dropdown", "checkbox", "upload")
 PICTURE = ".widget-html-content img"
 
