@@ -69,10 +69,11 @@ def run_epoch(
     images = 0
     for x, y in batches:
         x, y = x.to(device), y.to(device)
+        if optimizer:
+            optimizer.zero_grad()  # first, so that the forward pass finds their memory free
         with torch.set_grad_enabled(optimizer is not None):
             loss, scores = compute_loss(criterion, answers(model, x), y)
         if optimizer:
-            optimizer.zero_grad()
             loss.backward()
             optimizer.step()
             if isinstance(scheduler, PER_BATCH):

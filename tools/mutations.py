@@ -63,7 +63,7 @@ FAULTS = [
     Fault(MODELS, "hexdigest() != sums[path.name]", 'hexdigest() == ""', "tests/test_weights.py"),
     Fault(MODELS, "            layer.requires_grad_(False)", "            layer.eval()", "tests/test_models.py"),
     # training
-    Fault(TRAINING, "optimizer.zero_grad()\n            loss.b", "loss.b", "tests/test_training.py"),
+    Fault(TRAINING, "optimizer.zero_grad()  # first", "pass  # first", "tests/test_training.py"),
     Fault(TRAINING, "loss.detach() * len(y)", "loss.detach() * 4", "tests/test_training.py"),
     Fault(
         TRAINING,
