@@ -177,7 +177,7 @@ def q5(cooler) -> str:
     ),
     answer='''
 def occlusion(confidence, picture, side):
-    """How much the confidence falls when a square of `side` pixels is hidden: a map, a number for each."""
+    """The loss of confidence when a square of `side` pixels is hidden: a map, one number each."""
     before = confidence(picture)
     rows = []
     for y in range(0, picture.shape[1], side):

@@ -117,7 +117,7 @@ def q3(judged_by_others) -> str:
     ),
     answer='''
 def answer_or_none(probabilities, threshold):
-    """The most probable class, or "unsure" below the threshold; takes what `model.predict` returns."""
+    """The most probable class of what `model.predict` returns, or "unsure" below the threshold."""
     name = max(probabilities, key=probabilities.get)
     return name if probabilities[name] >= threshold else "unsure"
 ''',
