@@ -136,7 +136,7 @@ def q4(answer_or_none) -> str:
         raise NotYet(f"At 60 % bees and a threshold of 0.9 it should say 'unsure', not {shown(answer)}.")
     if result_of(answer_or_none, {"bees": 0.6, "ants": 0.4}, 0.5) != "bees":
         raise NotYet("The threshold is an argument: at 60 % bees and a threshold of 0.5 the answer is 'bees'.")
-    if result_of(answer_or_none, {"a": 0.1, "b": 0.2, "c": 0.7}, 0.5) != "c":
+    if result_of(answer_or_none, {"b": 0.2, "a": 0.1, "d": 0.6, "e": 0.1}, 0.15) != "d":
         raise NotYet("There may be more than two classes, and in any order.")
     if result_of(answer_or_none, {"bees": 0.75, "ants": 0.25}, 0.75) != "bees":
         raise NotYet("A probability of exactly the threshold is enough: unsure is what lies below it.")

@@ -68,6 +68,11 @@ WRONG = {
         (ANSWER.format("return min(probabilities, key=probabilities.get)"), "It says ants"),
         (ANSWER.format("return max(probabilities.values())"), "A word is expected"),
         (
+            ANSWER.format("best = max(probabilities)")
+            + "\n    return best if max(probabilities.values()) >= threshold else 'unsure'",
+            "more than two classes, and in any order",
+        ),
+        (
             ANSWER.format("name = max(probabilities, key=probabilities.get)")
             + "\n    return name if probabilities[name] > 0.9 else 'unsure'",
             "The threshold is an argument",
