@@ -147,6 +147,8 @@ def q4(seconds_until) -> str:
         )
     if said(0.8) != 8:
         raise NotYet("As good as the goal is good enough: 0.8 is reached with 0.8.")
+    if number(result_of(seconds_until, times[:3], accuracies[:3], 0.75)) != 8:
+        raise NotYet("The goal was reached after 8 s. That a run ends below it does not matter.")
     if said(0.95) == 4:
         raise NotYet("It claims that the first epoch reached 0.95. None did: return `float('inf')`.")
     if said(0.95) != math.inf:

@@ -180,29 +180,29 @@ def my_step(model, inputs, labels, optimizer):
     ),
 )
 def q6(my_step) -> str:
-    norm = nn.BatchNorm1d(4).requires_grad_(False)
-    model = nn.Sequential(norm, nn.Linear(4, 2)).train()
+    norm, head = nn.BatchNorm2d(4).requires_grad_(False), nn.Linear(4, 2)
+    model = nn.Sequential(norm, nn.Flatten(), head).train()
     norm.eval()
-    inputs = 3 + torch.randn(32, 4)
-    labels = (inputs[:, 0] > 3).long()
-    optimizer = torch.optim.AdamW(model[1].parameters(), lr=0.05)
+    inputs = 3 + torch.randn(32, 4, 1, 1)  # pictures of one pixel
+    labels = (inputs[:, 0, 0, 0] > 3).long()
+    optimizer = torch.optim.AdamW(head.parameters(), lr=0.05)
     criterion = nn.CrossEntropyLoss()
 
     def loss() -> float:
         with torch.no_grad():
-            return criterion(model[1](inputs), labels).item()
+            return criterion(head(inputs.flatten(1)), labels).item()
 
-    before, weight = loss(), model[1].weight.detach().clone()
+    before, weight = loss(), head.weight.detach().clone()
     first = number(result_of(my_step, model, inputs.clone(), labels.clone(), optimizer))
-    if torch.equal(model[1].weight, weight):
+    if torch.equal(head.weight, weight):
         raise NotYet("After one call no weight has moved. Are `backward` and `step` called, in this order?")
     if not 0 < first < 10:
         raise NotYet(f"It returns {first:g}, which is no loss of a network that knows nothing of two classes.")
     sizes = []
     model.zero_grad()
     for _ in range(12):  # the same batch again and again, and nothing moves
-        my_step(model, inputs[:8], labels[:8], torch.optim.SGD(model[1].parameters(), lr=0))
-        sizes.append(0.0 if model[1].weight.grad is None else model[1].weight.grad.norm().item())
+        my_step(model, inputs[:8], labels[:8], torch.optim.SGD(head.parameters(), lr=0))
+        sizes.append(0.0 if head.weight.grad is None else head.weight.grad.norm().item())
     if sizes[-1] > 4 * sizes[0] > 0:
         raise NotYet("From call to call the gradients grow on the same batch: the old ones are still there.")
     for start in (0, 8, 16, 24, 31) * 12:  # the last batch has one picture

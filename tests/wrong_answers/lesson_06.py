@@ -51,6 +51,12 @@ WRONG = {
         (UNTIL.format("return times[accuracies > goal].min()"), "0.8 is reached with 0.8"),
         (UNTIL.format("return times[accuracies.argmax()]"), "That the accuracy fell again"),
         (UNTIL.format(FIRST.format("times[-1]")), "No epoch reached 0.95"),
+        (
+            UNTIL.format(
+                "ok = accuracies[-1] >= goal\n    return times[(accuracies >= goal).argmax()] if ok else np.inf"
+            ),
+            "That a run ends below it does not matter",
+        ),
         (UNTIL.format("return times[(accuracies < goal).sum()]"), "after the one that was good enough"),
     ],
     "q5": [

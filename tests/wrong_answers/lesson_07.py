@@ -96,6 +96,13 @@ RIGHT = {
     "q5": ["chance = 0.37"],
     "q6": [
         "def my_step(model, inputs, labels, optimizer):\n"
+        "    mixed, shares = v2.MixUp(alpha=5.0, num_classes=2)(inputs, labels)\n"
+        "    loss = nn.CrossEntropyLoss()(model(mixed), shares)\n"
+        "    optimizer.zero_grad()\n"
+        "    loss.backward()\n"
+        "    optimizer.step()\n"
+        "    return loss.item()",
+        "def my_step(model, inputs, labels, optimizer):\n"
         "    other = torch.randperm(len(inputs))\n"
         "    mixed = 0.8 * inputs + 0.2 * inputs[other]\n"
         "    scores = model(mixed)\n"

@@ -35,6 +35,13 @@ WRONG = {
             "the slow first run is in it",
         ),
         (
+            TIMER.format(
+                "action()\n    start = time.process_time()\n    for _ in range(repeats):\n        action()\n"
+                "    return time.process_time() - start"
+            ),
+            "All runs but the first take four milliseconds",
+        ),
+        (
             TIMER.format("start = time.process_time()\n    action()\n    return time.process_time() - start"),
             "It was called once",
         ),
