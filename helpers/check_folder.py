@@ -18,7 +18,7 @@ from scipy.sparse.csgraph import connected_components
 from tqdm.auto import tqdm
 
 from helpers.check_env import Row
-from helpers.data import HIDDEN, is_picture, load_image
+from helpers.data import HIDDEN, is_picture, load_image, picture_folder
 from helpers.errors import LessonError
 
 SPLITS = ("train", "val", "test")
@@ -171,11 +171,9 @@ def check_folder(folder: str | Path) -> CheckUp:
         folder: one folder per class; or `train`, `val` and perhaps `test`, with one folder per class in each.
 
     Raises:
-        LessonError: there is no such folder, or it has no folders.
+        LessonError: there is no such folder, it is a file, or it has no folders.
     """
-    folder = Path(folder)
-    if not folder.is_dir():
-        raise LessonError(f"{folder} is not there; it holds one folder of pictures per class.")
+    folder = picture_folder(folder)
     roots = {split: folder / split for split in SPLITS if (folder / split).is_dir()}
     if "train" not in roots:
         roots = {"": folder}

@@ -48,6 +48,20 @@ def load_image(path) -> Image.Image:
     return image.convert("RGB")
 
 
+def picture_folder(folder: str | Path) -> Path:
+    """A folder that is there, with `~` written out.
+
+    Raises:
+        LessonError: it is not there, or it is a file.
+    """
+    path = Path(folder).expanduser()
+    if path.is_file():
+        raise LessonError(f"{path} is a file; give a folder with one folder of pictures per class (a zip: unpacked).")
+    if not path.is_dir():
+        raise LessonError(f"{path} is not there; it holds one folder of pictures per class.")
+    return path
+
+
 class ImageDataset(ImageFolder):
     """torchvision's `ImageFolder` without hidden files and folders, with `load_image` as its loader.
 
@@ -58,18 +72,16 @@ class ImageDataset(ImageFolder):
             Give those of `train` for the other splits, so that classes are matched by name.
 
     Raises:
-        LessonError: there is no such folder, no picture, a class without pictures, or one that is not
-            among `class_names`. Where these are given, a class may have no pictures.
+        LessonError: there is no such folder, or it is a file; it has no picture, a class without pictures, or one
+            that is not among `class_names`. Where these are given, a class may have no pictures.
     """
 
     def __init__(self, folder: str | Path, transform=None, class_names: list[str] | None = None):
         self.class_names = class_names
-        super().__init__(str(folder), transform, loader=load_image, allow_empty=class_names is not None)
+        super().__init__(str(picture_folder(folder)), transform, loader=load_image, allow_empty=class_names is not None)
 
     def find_classes(self, directory: str) -> tuple[list[str], dict[str, int]]:
         folder = Path(directory)
-        if not folder.is_dir():
-            raise LessonError(f"{folder} is not there; it holds one folder of pictures per class.")
         found = sorted(p.name for p in folder.iterdir() if p.is_dir() and not p.name.startswith(HIDDEN))
         if not found:
             raise LessonError(f"{folder} has no folders; put the pictures into one folder per class.")
@@ -142,9 +154,7 @@ class CsvDataset(SampleDataset):
             `class_names` or a file that is not there.
     """
 
-    def __init__(
-        self, table: str | Path, folder: str | Path, transform=None, class_names: list[str] | None = None
-    ):
+    def __init__(self, table: str | Path, folder: str | Path, transform=None, class_names: list[str] | None = None):
         rows = read_rows(table)
         classes = class_names or sorted({label for _, label in rows})
         for name, label in rows:

@@ -78,7 +78,7 @@ def save_model(path: str | Path, model: nn.Module, class_names: list[str], size:
         # torchvision's pretrained Inception and GoogLeNet change their input themselves; no weight tells.
         "transform_input": json.dumps(getattr(model, "transform_input", False)),
     }
-    write_whole(path, safetensors.torch.save(weights, metadata))
+    write_whole(Path(path).expanduser(), safetensors.torch.save(weights, metadata))
 
 
 def load_saved(path: str | Path) -> SavedModel:
@@ -87,6 +87,7 @@ def load_saved(path: str | Path) -> SavedModel:
     Raises:
         LessonError: there is no such file, it is damaged or something else, or its parts do not fit together.
     """
+    path = Path(path).expanduser()
     try:
         with safetensors.safe_open(path, "pt") as file:
             metadata = file.metadata() or {}

@@ -2,6 +2,7 @@
 
 import json
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -152,6 +153,18 @@ def test_a_folder_without_classes_is_one_line(tmp_path, make, message):
         (tmp_path / "x").mkdir()
     with pytest.raises(LessonError, match=message):
         check_folder(tmp_path / "x")
+
+
+def test_a_zip_is_told_to_be_unpacked(tmp_path):
+    (tmp_path / "insects.zip").touch()
+    with pytest.raises(LessonError, match=r"insects\.zip is a file; give a folder .* \(a zip: unpacked\)"):
+        check_folder(tmp_path / "insects.zip")
+
+
+def test_the_home_folder_may_be_short(folder, monkeypatch):
+    monkeypatch.setenv("HOME", str(folder.parent))
+    monkeypatch.setenv("USERPROFILE", str(folder.parent))  # the home folder on Windows
+    assert check_folder(Path("~") / folder.name).counts() == check_folder(folder).counts()
 
 
 def command(monkeypatch, *arguments: str) -> int:

@@ -11,7 +11,7 @@ from nbclient import NotebookClient
 from nbformat import v4
 
 from helpers import exercises as framework
-from helpers.exercises import CORRECT, NOT_ATTEMPTED, NOT_YET, Exercises, NotYet, result_of
+from helpers.exercises import CORRECT, NOT_ATTEMPTED, NOT_YET, Exercises, NotYet, choose, match, number, result_of
 from tools.environment import NOTEBOOKS
 from tools.exercise_cells import answered, exercise_of, exercises_of
 from tools.notebook_hygiene import Lesson
@@ -191,6 +191,26 @@ def test_check_never_raises(doubled, answer, capsys):
     doubled.check(answer)
     assert capsys.readouterr().out.startswith("q1: not yet. ")
     assert doubled.status == NOT_YET
+
+
+def test_a_word_may_be_written_anyhow():
+    choose(" Too sure. ", "too sure", {"calibrated": "No."})
+    choose("c", "C", {"A": "No."})
+    match({"a": "Far above."}, {"a": "far above"}, {"a": "No."})
+
+
+@pytest.mark.parametrize(
+    ("value", "message"), [("a.", "No, not A."), ("D", "Choose one of 'A', 'C'."), (3, "Choose one of 'A', 'C'.")]
+)
+def test_a_wrong_word_is_told_why(value, message):
+    with pytest.raises(NotYet, match=f"^{message}$"):
+        choose(value, "C", {"A": "No, not A."})
+
+
+@pytest.mark.parametrize("value", ["inf", "3", None, [1, 2], Hostile()])
+def test_a_word_is_no_number(value):
+    with pytest.raises(NotYet, match="^One number is expected here, not "):
+        number(value)
 
 
 @pytest.mark.parametrize("answers", [(), (...,), ([1, ...],), ({"a": ...},), (lambda x: ...,)])

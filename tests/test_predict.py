@@ -48,6 +48,14 @@ def test_what_is_saved_answers_as_before(network, saved):
         assert model.predict(file) == model.predict(load_image(PICTURE)) == answer
 
 
+def test_the_home_folder_may_be_short(network, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))  # the home folder on Windows
+    save_model("~/short.safetensors", network, CLASSES, size=96)
+    assert (tmp_path / "short.safetensors").is_file()
+    assert load_saved("~/short.safetensors").class_names == CLASSES
+
+
 @pytest.mark.parametrize("architecture", ["mobilenet_v3_small", "squeezenet1_1", "shufflenet_v2_x0_5"])
 def test_other_architectures_keep_their_weights(tmp_path, architecture):
     model = replace_head(get_model(architecture, weights=None), 2).eval()

@@ -142,7 +142,7 @@ def result_of(function, *arguments):
     if is_blank(result):
         raise NotAttempted
     if result is None:
-        raise NotYet("Your function returns None. Does it end with `return`?")
+        raise NotYet("Your function returns None, and a value is expected. Does each way through it end with `return`?")
     return result
 
 
@@ -153,13 +153,20 @@ def number(value) -> float:
         NotYet: it is none.
     """
     try:
-        return float(value)
-    except Exception:
-        raise NotYet(f"One number is expected here, not {shown(value)}.") from None
+        if not isinstance(value, str):  # "inf" is a word
+            return float(value)
+    except Exception:  # of a learner's own object
+        pass
+    raise NotYet(f"One number is expected here, not {shown(value)}.")
+
+
+def plain(word) -> str:
+    """A word as it is compared: capitals do not count, nor blanks and full stops around it."""
+    return word.strip(" .").lower() if isinstance(word, str) else ""
 
 
 def choose(value, right: str, wrong: dict[str, str]) -> None:
-    """Accept the right word; upper and lower case are the same.
+    """Accept the right word, whatever its capitals.
 
     Args:
         value: a learner's answer.
@@ -169,11 +176,11 @@ def choose(value, right: str, wrong: dict[str, str]) -> None:
     Raises:
         NotYet: it is not the right word.
     """
-    word = value.strip().lower() if isinstance(value, str) else value
-    if word != right:
+    if plain(value) != plain(right):
+        why = {plain(choice): reason for choice, reason in wrong.items()}
         # Sorted, so that the order does not give the answer away.
         words = ", ".join(repr(choice) for choice in sorted([right, *wrong]))
-        raise NotYet(wrong.get(word) if isinstance(word, str) and word in wrong else f"Choose one of {words}.")
+        raise NotYet(why.get(plain(value), f"Choose one of {words}."))
 
 
 def match(values, right: dict[str, str], why: dict[str, str]) -> None:
@@ -191,8 +198,8 @@ def match(values, right: dict[str, str], why: dict[str, str]) -> None:
         raise NotYet(f"A dictionary with the keys {', '.join(right)} is expected here, not {shown(values)}.")
     words = sorted(set(right.values()))
     for key in right:
-        if not isinstance(values[key], str) or values[key].strip().lower() not in words:
+        if plain(values[key]) not in words:
             raise NotYet(f"{key}: choose one of {', '.join(map(repr, words))}.")
     for key, word in right.items():
-        if values[key].strip().lower() != word:
+        if plain(values[key]) != word:
             raise NotYet(f"{key}: {why[key]}")

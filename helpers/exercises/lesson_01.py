@@ -36,7 +36,7 @@ def q1(white) -> str:
     for slip, why in slips.items():
         if abs(white - slip) < 0.005:
             raise NotYet(why)
-    if abs(white - WHITE) > 0.01:
+    if abs(white - WHITE) > 0.05:  # rounded to 2.2
         raise NotYet("Take 255 through the steps: divide by 255, subtract the mean of red, divide by its std.")
     return "About 2.25: larger numbers cannot come up in red. So a range tells whether a picture was prepared rightly."
 

@@ -14,13 +14,13 @@ exercises = Exercises()
         "The two probes saw other pictures of the same insects, and learned nearly the same from them.",
     ),
     answer="""
-pulls = {"two random heads": "unrelated", "two probes": "much the same"}
+pulls = {"two random heads": "unrelated", "two probes": "related"}
 """,
 )
 def q1(pulls) -> str:
     match(
         pulls,
-        {"two random heads": "unrelated", "two probes": "much the same"},
+        {"two random heads": "unrelated", "two probes": "related"},
         {
             "two random heads": "Each was drawn by its own dice, and the gradient goes through it.",
             "two probes": "Each has seen ants and bees, though other pictures of them. What do they have in common?",
@@ -91,6 +91,10 @@ def q3(with_one_cycle) -> str:
     if not isinstance(result, tuple) or len(result) != 2:
         raise NotYet(f"Two things are expected, optimizer and scheduler, not {shown(result)}.")
     optimizer, scheduler = result
+    if isinstance(scheduler, torch.optim.Optimizer):
+        raise NotYet("They have changed places: the optimizer comes first, then the scheduler.")
+    if not isinstance(optimizer, torch.optim.AdamW):
+        raise NotYet(f"AdamW is asked for, not {type(optimizer).__name__}.")
     seen = []
     for _ in range(20):
         seen.append([group["lr"] for group in optimizer.param_groups])
@@ -103,6 +107,8 @@ def q3(with_one_cycle) -> str:
         raise NotYet(f"Groups with the rates 0.03, 0.01 and 0.002 all come up to {highest[0]:g}: the same for each.")
     if seen[0] == seen[-1]:
         raise NotYet("The rates do not change from step to step.")
+    if seen[0][0] == highest[0]:
+        raise NotYet("The rate is highest at the first step. One cycle warms it up first.")
     for rate, right in zip(highest, (0.03, 0.01, 0.002), strict=True):
         if abs(rate / right - 1) > 0.1:
             raise NotYet(f"The group with the rate {right:g} comes up to {rate:g}.")
@@ -121,11 +127,11 @@ def q3(with_one_cycle) -> str:
 def q4(sentence) -> str:
     choose(
         sentence,
-        "c",
+        "C",
         {
-            "a": "The interval reaches 0, and of nine intervals one is bound to be the lowest.",
-            "b": "That nothing was seen does not mean that nothing is there: two points less would fit as well.",
-            "d": "What was published was measured on other tasks. These runs say something else.",
+            "A": "The interval reaches 0, and of nine intervals one is bound to be the lowest.",
+            "B": "That nothing was seen does not mean that nothing is there: two points less would fit as well.",
+            "D": "What was published was measured on other tasks. These runs say something else.",
         },
     )
     return "No proof of harm, and none of harmlessness."
@@ -193,11 +199,16 @@ def q6(my_step) -> str:
             return criterion(head(inputs.flatten(1)), labels).item()
 
     before, weight = loss(), head.weight.detach().clone()
-    first = number(result_of(my_step, model, inputs.clone(), labels.clone(), optimizer))
+    first = result_of(my_step, model, inputs.clone(), labels.clone(), optimizer)
     if torch.equal(head.weight, weight):
         raise NotYet("After one call no weight has moved. Are `backward` and `step` called, in this order?")
+    if isinstance(first, torch.Tensor) and first.requires_grad:
+        raise NotYet("It returns a tensor, which keeps the whole computation in memory. `.item()` makes a number.")
+    first = number(first)
     if not 0 < first < 10:
         raise NotYet(f"It returns {first:g}, which is no loss of a network that knows nothing of two classes.")
+    if abs(first - loss()) < 1e-3:
+        raise NotYet("It returns the loss from after the step. Compute it once, before `backward`, and return that.")
     sizes = []
     model.zero_grad()
     for _ in range(12):  # the same batch again and again, and nothing moves

@@ -131,7 +131,7 @@ def q3(seconds_for) -> str:
 def q4(networks_that_fit) -> str:
     if isinstance(networks_that_fit, str) or not isinstance(networks_that_fit, (list, tuple, set)):
         raise NotYet(f"A list of names is expected, not {shown(networks_that_fit)}.")
-    given = set(networks_that_fit)
+    given = {name.strip().lower() if isinstance(name, str) else name for name in networks_that_fit}
     known = {"vgg16", "resnet18", "resnet50", "inception_v3", "mobilenet_v3_large"}
     if given - known:
         raise NotYet(f"{shown(sorted(map(str, given - known))[0])} is none of the five networks.")
@@ -161,8 +161,8 @@ def q4(networks_that_fit) -> str:
     ),
 )
 def q5(my_choice) -> str:
-    known = torchvision.models.list_models(module=torchvision.models)
-    if my_choice not in known:
+    my_choice = my_choice.strip().lower() if isinstance(my_choice, str) else my_choice
+    if my_choice not in torchvision.models.list_models(module=torchvision.models):
         raise NotYet(f"{shown(my_choice)} is no classification network of torchvision. The chooser names some.")
     figures = published(my_choice)
     if figures["parameters"] > 6e6:

@@ -1,7 +1,6 @@
 """The exercises of lesson 09."""
 
 from collections import Counter
-from pathlib import Path
 
 import numpy as np
 from sklearn.neighbors import KNeighborsClassifier
@@ -116,29 +115,29 @@ def q3(judged_by_others) -> str:
         "At the threshold itself it is sure enough: `<`, not `<=`.",
     ),
     answer='''
-def answer_or_none(probabilities, threshold):
+def answer_or_unsure(probabilities, threshold):
     """The most probable class of what `model.predict` returns, or "unsure" below the threshold."""
     name = max(probabilities, key=probabilities.get)
     return name if probabilities[name] >= threshold else "unsure"
 ''',
 )
-def q4(answer_or_none) -> str:
+def q4(answer_or_unsure) -> str:
     sure = {"bees": 0.95, "ants": 0.05}
-    answer = result_of(answer_or_none, dict(sure), 0.9)
+    answer = result_of(answer_or_unsure, dict(sure), 0.9)
     if answer == "ants":
         raise NotYet("It says ants to 5 % ants and 95 % bees.")
     if not isinstance(answer, str):
         raise NotYet(f"A word is expected, 'bees' or 'unsure', not {shown(answer)}.")
     if answer != "bees":
         raise NotYet(f"At 95 % bees and a threshold of 0.9 it should say 'bees', not {shown(answer)}.")
-    answer = result_of(answer_or_none, {"bees": 0.6, "ants": 0.4}, 0.9)
+    answer = result_of(answer_or_unsure, {"bees": 0.6, "ants": 0.4}, 0.9)
     if answer != "unsure":
         raise NotYet(f"At 60 % bees and a threshold of 0.9 it should say 'unsure', not {shown(answer)}.")
-    if result_of(answer_or_none, {"bees": 0.6, "ants": 0.4}, 0.5) != "bees":
+    if result_of(answer_or_unsure, {"bees": 0.6, "ants": 0.4}, 0.5) != "bees":
         raise NotYet("The threshold is an argument: at 60 % bees and a threshold of 0.5 the answer is 'bees'.")
-    if result_of(answer_or_none, {"b": 0.2, "a": 0.1, "d": 0.6, "e": 0.1}, 0.15) != "d":
+    if result_of(answer_or_unsure, {"b": 0.2, "a": 0.1, "d": 0.6, "e": 0.1}, 0.15) != "d":
         raise NotYet("There may be more than two classes, and in any order.")
-    if result_of(answer_or_none, {"bees": 0.75, "ants": 0.25}, 0.75) != "bees":
+    if result_of(answer_or_unsure, {"bees": 0.75, "ants": 0.25}, 0.75) != "bees":
         raise NotYet("A probability of exactly the threshold is enough: unsure is what lies below it.")
     return "It will still be sure of some cups. A class 'something else', with pictures, is the better way."
 
@@ -181,7 +180,7 @@ my_new_pictures = track.images / "val"
 )
 def q6(my_model, my_new_pictures) -> str:
     try:
-        model = load_saved(Path(my_model))
+        model = load_saved(my_model)
         new = ImageDataset(my_new_pictures, class_names=model.class_names)
     except LessonError as error:
         raise NotYet(str(error)) from None
@@ -201,4 +200,5 @@ def q6(my_model, my_new_pictures) -> str:
     guessing = max(Counter(name for _, name in asked).values()) / len(asked)
     if result.low <= guessing:
         raise NotYet(f"{result} are right, and always naming one class gets {guessing:.0%}: no better than that.")
-    return f"Of {result.total} new pictures {result} are right."
+    sampled = f" (at most {ASKED} of each class were asked)" if len(asked) < len(new) else ""
+    return f"Of {result.total} new pictures{sampled} {result} are right, if the network has seen none of them."

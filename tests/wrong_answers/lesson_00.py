@@ -13,7 +13,7 @@ WRONG = {
         ("def share_right(predicted, labels):\n    return 100 * (predicted == labels).mean()", "It returns percent"),
         ("def share_right(predicted, labels):\n    return (predicted != labels).mean()", "the share that is wrong"),
         ("def share_right(predicted, labels):\n    return predicted == labels", "a value for each picture"),
-        ("def share_right(predicted, labels):\n    (predicted == labels).mean()", "Does it end with `return`?"),
+        ("def share_right(predicted, labels):\n    (predicted == labels).mean()", "end with `return`?"),
         (
             "def share_right(predicted, labels):\n    return (predicted == labels).sum() / 8",
             "Divide by the number of labels",

@@ -17,6 +17,7 @@ WRONG = {
         ("white = (1 - MEAN[2]) / STD[2]", "That is blue"),
         ("white = (255 - MEAN[0]) / STD[0]", "Scale first"),
         ("white = 7", "Take 255 through the steps"),
+        ("white = 2.4", "Take 255 through the steps"),
     ],
     "q2": [
         ("def undo(images):\n    return images * mean + std", "changed places"),

@@ -22,7 +22,7 @@ WRONG = {
             "    return model",
             "Wake up the head",
         ),
-        ("def only_the_head(model):\n    model.requires_grad_(False)", "Does it end with `return`?"),
+        ("def only_the_head(model):\n    model.requires_grad_(False)", "end with `return`?"),
         (
             "def only_the_head(model):\n"
             "    model.requires_grad_(False)\n"
@@ -59,7 +59,7 @@ WRONG = {
             "inside of a block has moved",
         ),
         (START + "    model.train()\n    model.block[0].momentum = 0\n    return model", "those of the batch"),
-        (START + "    model.train()\n    model.block[0].eval()", "Does it end with `return`?"),
+        (START + "    model.train()\n    model.block[0].eval()", "end with `return`?"),
     ],
     "q5": [
         ("my_network = freeze(replace_head(skeleton('resnet50'), 2))", "A ResNet again"),

@@ -30,7 +30,7 @@ WRONG = {
             "    return criterion(model(inputs), labels).item()",
             "The loss of this batch is",
         ),
-        (STEP + "optimizer.zero_grad()\n    loss.backward()\n    optimizer.step()", "Does it end with `return`?"),
+        (STEP + "optimizer.zero_grad()\n    loss.backward()\n    optimizer.step()", "end with `return`?"),
         (
             STEP + "loss.backward()\n    optimizer.zero_grad()\n    optimizer.step()\n    return loss.item()",
             "`zero_grad` takes them away",

@@ -27,6 +27,7 @@ WRONG = {
         ),
         (MARGIN.format("(probabilities.amax(1) - probabilities.amin(1)).argsort()"), "the best minus the worst"),
         (MARGIN.format("probabilities.argsort()"), "five indices should come out"),
+        (MARGIN.format("probabilities.amax(1).sort()"), "values and indices. Only the indices"),
     ],
     "q2": [
         ("bees_precision, bees_recall = 45 / 50, 45 / 55", "They have changed places"),
@@ -34,10 +35,12 @@ WRONG = {
         ("bees_precision, bees_recall = 40 / 45, 40 / 50", "the precision of the ants"),
         ("bees_precision, bees_recall = 81.8, 90", "These are percent"),
         ("bees_precision, bees_recall = 45 / 55, 0.45", "recall: Divide by those"),
+        ("bees_precision, bees_recall = 0.8, 0.9", "is it rounded? Then give two digits"),
     ],
     "q3": [
         ("pictures_needed = 306", "by the root of 2 only"),
         ("pictures_needed = 15300", "ten times narrower"),
+        ("pictures_needed = 4", "How many pictures are that?"),
         ("pictures_needed = 77", "Fewer pictures make it wider"),
         ("pictures_needed = 459", "times narrower, not twice"),
     ],
@@ -70,6 +73,18 @@ WRONG = {
             "a map of 3 x 4",
         ),
         (HIDE.format(start="picture.clone()", value="1", result="fall"), "that square should have the value 1"),
+        (
+            HIDE.format(start="picture.clone()", value="before - confidence(hidden)", result="fall")
+            .replace("    for y", "    hidden = picture.clone()\n    for y", 1)
+            .replace("hidden = picture.clone()\n            hidden[", "hidden["),
+            "each square needs a new `clone()`",
+        ),
+        (
+            HIDE.format(start="picture.clone()", value="before - confidence(hidden)", result="fall").replace(
+                "= 0\n", "= 0.5\n"
+            ),
+            "Is it covered with 0?",
+        ),
     ],
 }
 

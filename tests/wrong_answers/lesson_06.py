@@ -13,7 +13,8 @@ WRONG = {
         (f"my_guess = {GUESS | {'frozen': 0.8}}", "frozen: choose one of 'far above', 'near guessing'"),
     ],
     "q2": [
-        ("pictures_enough = 10", "With 10 the frozen network has 78%"),
+        ("pictures_enough = 10", "At 10 the curve of the frozen network is at about 78%"),
+        ("pictures_enough = 12", "At 12 the curve of the frozen network is at about 79%"),
         ("pictures_enough = 40", "Of each class, not of both together"),
         ("pictures_enough = 50", "more than it needs"),
         ("pictures_enough = 122", "more than it needs"),
@@ -58,6 +59,8 @@ WRONG = {
             "That a run ends below it does not matter",
         ),
         (UNTIL.format("return times[(accuracies < goal).sum()]"), "after the one that was good enough"),
+        (UNTIL.format(FIRST.format("'inf'")), "One number is expected here, not 'inf'"),
+        (UNTIL.format(FIRST.format("None")), "a value is expected"),
     ],
     "q5": [
         ("cause = 'too few pictures'", "has the same pictures"),

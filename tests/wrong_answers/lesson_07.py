@@ -13,7 +13,7 @@ LOSS = "loss = nn.CrossEntropyLoss()(model(inputs), labels)\n    optimizer.zero_
 
 WRONG = {
     "q1": [
-        ("pulls = {'two random heads': 'much the same', 'two probes': 'much the same'}", "drawn by its own dice"),
+        ("pulls = {'two random heads': 'related', 'two probes': 'related'}", "drawn by its own dice"),
         ("pulls = {'two random heads': 'unrelated', 'two probes': 'unrelated'}", "What do they have in common?"),
         ("pulls = {'two random heads': 0, 'two probes': 1}", "two random heads: choose one of"),
         ("pulls = 'unrelated'", "A dictionary with the keys"),
@@ -40,6 +40,12 @@ WRONG = {
             "The rates do not change",
         ),
         (CYCLE.format(ONE_CYCLE.format(OWN, "steps") + "\n    return scheduler"), "Two things are expected"),
+        (CYCLE.format(ONE_CYCLE.format(OWN, "steps") + "\n    return scheduler, optimizer"), "changed places"),
+        (CYCLE.format(ONE_CYCLE.format(OWN, "steps")).replace("AdamW", "SGD"), "AdamW is asked for, not SGD"),
+        (
+            CYCLE.format("scheduler = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)"),
+            "One cycle warms it up first",
+        ),
     ],
     "q4": [
         ("sentence = 'A'", "one is bound to be the lowest"),
@@ -69,11 +75,16 @@ WRONG = {
             "it hardly learns",
         ),
         (STEP.format(LOSS + "optimizer.step()\n    return -1"), "which is no loss"),
+        (STEP.format(LOSS + "optimizer.step()\n    return loss"), "keeps the whole computation in memory"),
+        (
+            STEP.format(LOSS + "optimizer.step()\n    return nn.CrossEntropyLoss()(model(inputs), labels).item()"),
+            "the loss from after the step",
+        ),
         (
             STEP.format(LOSS.replace("optimizer.zero_grad()", "pass") + "optimizer.step()\n    return loss.item()"),
             "the old ones are still there",
         ),
-        (STEP.format(LOSS + "optimizer.step()"), "Does it end with `return`?"),
+        (STEP.format(LOSS + "optimizer.step()"), "end with `return`?"),
     ],
 }
 
@@ -111,6 +122,6 @@ RIGHT = {
         "    optimizer.zero_grad()\n"
         "    loss.backward()\n"
         "    optimizer.step()\n"
-        "    return loss"
+        "    return loss.item()",
     ],
 }

@@ -73,6 +73,6 @@ RIGHT = {
         "        action()\n"
         "    return (time.perf_counter() - start) / repeats"
     ],
-    "q4": ["networks_that_fit = {'mobilenet_v3_large', 'resnet18'}"],
-    "q5": ["my_choice = 'mobilenet_v3_large'"],
+    "q4": ["networks_that_fit = {'mobilenet_v3_large', 'ResNet18'}"],
+    "q5": ["my_choice = 'MobileNet_v3_large'"],
 }

@@ -1,7 +1,9 @@
 """What learners of lesson 09 may answer."""
 
+from pathlib import Path
+
 JUDGED = "def judged_by_others(probe, features, labels, groups):\n    {}"
-ANSWER = "def answer_or_none(probabilities, threshold):\n    {}"
+ANSWER = "def answer_or_unsure(probabilities, threshold):\n    {}"
 UNTRAINED = (
     "torch.manual_seed(0)\n"
     "my_model = home / 'untrained.safetensors'\n"
@@ -61,7 +63,7 @@ WRONG = {
             ),
             "not in the order of the pictures",
         ),
-        (JUDGED.format("pass"), "Does it end with `return`?"),
+        (JUDGED.format("pass"), "end with `return`?"),
     ],
     "q4": [
         (ANSWER.format("return next(iter(probabilities))"), "should say 'unsure'"),
@@ -96,7 +98,9 @@ WRONG = {
     ],
     "q6": [
         ("my_model = home / 'nowhere'\nmy_new_pictures = track.images / 'val'", "is not there"),
+        ("my_model = '~/nowhere.safetensors'\nmy_new_pictures = track.images / 'val'", str(Path.home())),
         (UNTRAINED.format(2, "['ants', 'bees']", "track.images / 'nowhere'"), "is not there"),
+        (UNTRAINED.format(2, "['ants', 'bees']", "new_picture"), "is a file; give a folder"),
         (UNTRAINED.format(2, "['ants', 'wasps']", "track.images / 'val'"), "has the class 'bees'"),
         (UNTRAINED.format(3, "['ants', 'bees', 'wasps']", "track.images / 'val'"), "0 new pictures of 'wasps'"),
         (UNTRAINED.format(2, "['ants', 'bees']", "track.images / 'val'"), "no better than that"),
