@@ -102,7 +102,8 @@ FAULTS = [
     Fault(EXERCISES, "except BaseException as error:", "except ValueError as error:", "tests/test_exercises.py"),
     Fault(EXERCISES, "if not answers or is_blank(answers):", "if not answers:", "tests/test_exercises.py"),
     Fault(EXERCISES, "torch.random.fork_rng(devices=[])", "torch.enable_grad()", "tests/test_exercises.py"),
-    Fault(EXERCISES, "    if word != right:", "    if False:", "tests/test_exercises.py"),
+    Fault(EXERCISES, "    if plain(value) != plain(right):", "    if False:", "tests/test_exercises.py"),
+    Fault(EXERCISES, "if not isinstance(value, str):", "if True:", "tests/test_exercises.py"),
     Fault(
         EXERCISES_04,
         "if not torch.allclose(theirs.weight, ours",
