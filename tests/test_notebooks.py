@@ -116,6 +116,10 @@ BROKEN: list[tuple[Callable, Callable[[Lesson, list], object]]] = [
     (hygiene.known_tags, lambda lesson, cells: exceed_budget(cells, "nbval-ignore-output")),
     (hygiene.figures_are_told, tell_of_the_figure_in_prose),
     (
+        hygiene.masked_figures_are_asserted,
+        lambda lesson, cells: append_output(cells[1], "stream", text="On this machine: 91.0%\n"),
+    ),
+    (
         hygiene.figures_are_described,
         lambda lesson, cells: cells[4].update(source="assert len(points) == 2", outputs=[]),
     ),
@@ -199,6 +203,7 @@ def test_nbval_reads_every_rule_of_the_sanitizer():
         ("epoch  3/8  train loss 0.1234  val 91.0 %", "epoch  3/8 ..."),
         ("train:  40%|####      | 4/10 [00:02<00:03,  2.00it/s]", "train:  PROGRESS"),
         ("  0%|          | 0/8 [00:00<?, ?it/s]", "  PROGRESS"),
+        ("On this machine: 91.0% (88.1% to 93.2%, 364 of 400)\nmore", "On this machine: ...\nmore"),
         ("ok  machine    2 cores, 20 of 25 GB memory free", "ok  machine ..."),
         ("ok  torch      torch 2.15.0", "ok  torch      torch 2.15.0"),
         ("244 samples, 12 steps, 128 px, 91.0 %", "244 samples, 12 steps, 128 px, 91.0 %"),

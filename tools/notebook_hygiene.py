@@ -102,6 +102,10 @@ def says(cell: NotebookNode) -> bool:
     return any(text.strip() and not re.fullmatch(r"<.*>", text.strip()) for text in texts)
 
 
+def asserts(cell: NotebookNode) -> bool:
+    return bool(re.search(r"^\s*assert\b", cell.source, re.MULTILINE))
+
+
 # --- What nbval compares, and what would make it compare nothing
 
 
@@ -180,13 +184,21 @@ def figures_are_told(lesson: Lesson) -> Iterator[str]:
     """nbval compares no pictures: words or an assert say what a figure shows, there or one code cell on."""
 
     def tells(cell: NotebookNode) -> bool:
-        return bool(re.search(r"^\s*assert\b", cell.source, re.MULTILINE)) or says(cell)
+        return asserts(cell) or says(cell)
 
     cells = [cell for _, cell in lesson.code]
     for (name, cell), after in zip(lesson.code, [*cells[1:], None], strict=True):
         shows = any(images_of(output) for output in cell.outputs)
         if shows and not tells(cell) and not (after and tells(after)):
             yield f"{name}: a figure that no text and no assert in this or the next code cell tells of"
+
+
+def masked_figures_are_asserted(lesson: Lesson) -> Iterator[str]:
+    """The sanitizer masks what a processor computes in its own way: an assert holds what the text claims."""
+    for name, cell in lesson.code:
+        shows = any("On this machine: " in text for output in cell.outputs for text in texts_of(output))
+        if shows and not asserts(cell):
+            yield f"{name}: figures of this machine, which nbval does not compare, and no assert"
 
 
 def figures_are_described(lesson: Lesson) -> Iterator[str]:
@@ -331,6 +343,7 @@ WRITING_RULES = (
     no_markers_in_comments,
     known_tags,
     figures_are_told,
+    masked_figures_are_asserted,
     figures_are_described,
     images_have_alt_text,
     named_by_number,
