@@ -82,9 +82,9 @@ def _take(images: DataLoader, num_images: int):
 
 
 def prediction_title(predicted: str, confidence: float, truth: str) -> str:
-    """`bees 93%` for a right answer; a wrong one says so in words, not by colour alone."""
+    """`bees 93%` for a right answer; a wrong one says what it is in words, not by colour alone."""
     title = f"{predicted} {confidence:.0%}"
-    return title if predicted == truth else f"{title}\nwrong: {truth}"
+    return title if predicted == truth else f"{title}\nwrong: it is {truth}"
 
 
 def show_maps(images: Sequence, maps: torch.Tensor, titles: Sequence[str], columns: int = 6) -> Figure:

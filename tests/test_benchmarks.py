@@ -31,7 +31,7 @@ def test_five_seeds_of_everything():
     for method in does_it_help.METHODS:
         for n in does_it_help.PER_CLASS:
             assert len(accuracy(method, n)) == 5
-    for step in fine_tuning.STEPS | fine_tuning.EXTRAS:
+    for step in fine_tuning.RECIPES:
         assert len(runs.over_seeds(STEPS, step=step)) == 5
     for run, _ in speed.plan():
         assert len([result for result in SPEED if run.items() <= result.items()]) == 1
@@ -81,6 +81,14 @@ def test_the_recipe_beats_the_textbook_s(step):
     assert certainly_above(runs.over_seeds(STEPS, step=step), runs.over_seeds(STEPS, step=textbook))
     seconds, theirs = (runs.over_seeds(STEPS, "seconds", step=title) for title in (step, textbook))
     assert certainly_above(theirs, 3 * seconds)
+
+
+@pytest.mark.parametrize("tenfold", list(fine_tuning.TENFOLD))
+def test_the_textbook_s_rate_is_too_small(tenfold):
+    """One number brings what AdamW with one cycle seemed to bring."""
+    values = runs.over_seeds(STEPS, step=tenfold)
+    assert certainly_above(values, runs.over_seeds(STEPS, step=fine_tuning.BASE[tenfold]) + 0.05)
+    assert not certainly_above(runs.over_seeds(STEPS, step="AdamW with one cycle, the last epoch"), values)
 
 
 @pytest.mark.parametrize("norms", [True, False], ids=["frozen norms", "trained norms"])

@@ -111,7 +111,7 @@ def test_the_lesson_builds_what_the_helpers_do():
 
 def test_a_wrong_answer_is_told_in_words():
     assert prediction_title("bees", 0.931, "bees") == "bees 93%"
-    assert prediction_title("bees", 0.931, "ants") == "bees 93%\nwrong: ants"
+    assert prediction_title("bees", 0.931, "ants") == "bees 93%\nwrong: it is ants"
 
 
 def test_the_plots_show_the_numbers():

@@ -174,7 +174,7 @@ def q5(cause) -> str:
             "learned by heart": "Then `train` would be nearly perfect, and `val` would fall. It has not come so far.",
         },
     )
-    return "After seven epochs its learning rate is a tenth, and the network has not arrived by then."
+    return "After seven epochs its learning rate is a tenth, and the network has not arrived. Lesson 07 tests it."
 
 
 @exercises.add(

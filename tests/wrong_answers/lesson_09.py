@@ -91,7 +91,8 @@ WRONG = {
         ),
     ],
     "q5": [
-        ("drawings_of_each = 2", "well below 0.9"),
+        ("drawings_of_each = 2", "below 0.9"),
+        ("drawings_of_each = 5", "below 0.9"),
         ("drawings_of_each = 60", "reaches 0.9 earlier"),
         ("drawings_of_each = 100", "How many of each"),
         ("drawings_of_each = 'ten'", "One number is expected"),
@@ -121,5 +122,5 @@ RIGHT = {
         ANSWER.format("best = sorted(probabilities.items(), key=lambda item: item[1])[-1]")
         + "\n    return 'unsure' if best[1] < threshold else best[0]"
     ],
-    "q5": ["drawings_of_each = 8", "drawings_of_each = 15.0"],
+    "q5": ["drawings_of_each = 6.5", "drawings_of_each = 10", "drawings_of_each = 15.0"],
 }
