@@ -84,7 +84,7 @@ def q3(verdict) -> str:
 @exercises.add(
     hints=(
         "On which pictures did the probe learn, and on which is it asked?",
-        "A probe with 768 numbers per picture can learn 244 answers by heart.",
+        "A probe with 768 numbers per picture can learn most of 244 answers by heart.",
         "Learn from `train_x, train_y`. Predict `test_x`, and compare with `test_y`.",
     ),
     answer='''

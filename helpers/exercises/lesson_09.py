@@ -68,7 +68,7 @@ def q2(effects) -> str:
 
 @exercises.add(
     hints=(
-        "With `cv=5` the two copies mostly lie in different fifths. Then the probe has seen the picture after all.",
+        "With `cv=5` the two copies may lie in different fifths. Then the probe has seen the picture after all.",
         "`StratifiedGroupKFold(5)` keeps each group in one fifth, and all classes in each.",
         "`cross_val_predict(probe, features, labels, groups=groups, cv=..., method='predict_proba')`",
     ),
