@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 
 import torch
@@ -90,8 +91,9 @@ EXTRAS = {
     "25 epochs instead of 6": replace(GOOD, epochs=25),
 }
 RECIPES = STEPS | TENFOLD | EXTRAS
-BASE = dict(zip(list(STEPS)[1:], STEPS, strict=False)) | dict(zip(TENFOLD, STEPS, strict=False))
-BASE |= dict.fromkeys(EXTRAS, list(STEPS)[-1])  # what each of them is held against
+# What each of them is held against: the step before, the recipe with the small rate, the whole recipe.
+BASE = {step: before for before, step in pairwise(STEPS)}
+BASE |= dict(zip(TENFOLD, STEPS, strict=False)) | dict.fromkeys(EXTRAS, list(STEPS)[-1])
 
 
 def fine_tune(recipe: Recipe, datasets: Datasets, seed: int) -> nn.Module:
@@ -176,8 +178,7 @@ def table(results: list[dict]) -> str:
         values = over_seeds(results, step=title)
         worth = difference(values, over_seeds(results, step=BASE[title])) if title in BASE else ""
         seconds = over_seeds(results, "seconds", step=title).mean()
-        plus = "+ " if title in BASE and title not in TENFOLD else ""
-        lines.append(f"| {plus}{title} | {interval(values)} | {worth} | {seconds:.0f} |")
+        lines.append(f"| {title} | {interval(values)} | {worth} | {seconds:.0f} |")
     return "\n".join(lines) + "\n"
 
 
