@@ -26,7 +26,7 @@ from benchmarks.runs import (
     over_seeds,
     write_section,
 )
-from helpers.data import few, make_dataloaders
+from helpers.data import subsample, make_dataloaders
 from helpers.evaluation import accuracy, predict
 from helpers.features import extract_features, linear_probe
 from helpers.models import freeze_norms, load_model, replace_head
@@ -65,9 +65,9 @@ def tuned_from_scratch(datasets: Datasets, seed: int, on_epoch: Callable) -> Ans
 def frozen(datasets: Datasets, seed: int, on_epoch: Callable) -> Answers:
     """A linear probe on the features of the frozen network; nothing of it is random but the pictures."""
     model = load_model("embedded")
-    still = copy.copy(datasets["train"])
-    still.transform = eval_transform(SIZE)
-    probe = linear_probe(*extract_features(model, make_dataloaders({"val": still})["val"]))
+    eval_view = copy.copy(datasets["train"])
+    eval_view.transform = eval_transform(SIZE)
+    probe = linear_probe(*extract_features(model, make_dataloaders({"val": eval_view})["val"]))
 
     def answer(images):
         features, labels = extract_features(model, images)
@@ -95,7 +95,7 @@ METHODS = {
 
 def measure(method: str, datasets: Datasets, per_class: int, seed: int) -> dict:
     """One run: the accuracy on `test`, the seconds, and after each epoch the accuracy on `val` and the seconds."""
-    part = {split: few(datasets[split], per_class, seed) for split in ("train", "val")}
+    part = {split: subsample(datasets[split], per_class, seed) for split in ("train", "val")}
     curve, start = [], time.process_time()
 
     def on_epoch(history) -> None:

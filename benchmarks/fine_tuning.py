@@ -26,7 +26,7 @@ from benchmarks.runs import SEEDS, SIZE, Datasets, difference, interval, load, m
 from helpers.data import make_dataloaders
 from helpers.evaluation import accuracy, predict
 from helpers.features import probe_head
-from helpers.models import freeze, freeze_norms, load_model, parameter_groups, replace_head, stages
+from helpers.models import freeze, freeze_norms, load_model, parameter_groups, replace_head, top_level_parts
 from helpers.training import train_model
 from helpers.transforms import eval_transform, train_transform
 
@@ -100,13 +100,13 @@ def fine_tune(recipe: Recipe, datasets: Datasets, seed: int) -> nn.Module:
     """Train the embedded network as the recipe says."""
     torch.manual_seed(seed)
     model = replace_head(load_model("embedded"), len(datasets["train"].classes))
-    still, moving = copy.copy(datasets["train"]), copy.copy(datasets["train"])
-    still.transform, moving.transform = eval_transform(SIZE), train_transform(SIZE, recipe.crops)
+    eval_view, train_view = copy.copy(datasets["train"]), copy.copy(datasets["train"])
+    eval_view.transform, train_view.transform = eval_transform(SIZE), train_transform(SIZE, recipe.crops)
     if recipe.head == "probe":
-        probe_head(model, make_dataloaders({"train": still})["train"])
-    loaders = make_dataloaders({"train": moving, "val": datasets["val"]}, seed=seed)
+        probe_head(model, make_dataloaders({"train": eval_view})["train"])
+    loaders = make_dataloaders({"train": train_view, "val": datasets["val"]}, seed=seed)
     if recipe.mixup:
-        loaders["train"] = mixing(loaders["train"], len(moving.classes))
+        loaders["train"] = mixing(loaders["train"], len(train_view.classes))
     if recipe.frozen_norms:
         freeze_norms(model)
     optimizer, scheduler = optimize(recipe, model, len(loaders["train"]))
@@ -144,7 +144,7 @@ def optimize(recipe: Recipe, model: nn.Module, batches: int):
 
 def unfreeze(model: nn.Module, epoch: int) -> None:
     """Train the head and the last stage, and after each epoch one more (ULMFiT: Howard and Ruder, 2018)."""
-    last_first = stages(model)[::-1]
+    last_first = top_level_parts(model)[::-1]
     freeze(model, tuple(last_first[: epoch + 2]))
     freeze_norms(model)
 

@@ -39,7 +39,7 @@ from benchmarks.runs import write_section
 from helpers.data import image_datasets, make_dataloaders
 from helpers.downloads import extract_zip, fetch
 from helpers.features import extract_features, linear_probe
-from helpers.files import write_whole
+from helpers.files import atomic_write
 from helpers.models import load_model
 from helpers.predict import save_model
 from helpers.tracks import IMAGES, ROOT
@@ -402,7 +402,7 @@ def train(folder: Path, num_epochs: int = EPOCHS) -> None:
     optimizer = torch.optim.SGD(model.parameters(), lr=0.05, momentum=0.9)
     scheduler = torch.optim.lr_scheduler.StepLR(optimizer, 4, 0.5)
     train_model(model, loaders, nn.CrossEntropyLoss(), optimizer, scheduler, num_epochs, folder / "run.pt")
-    write_whole(folder / "best.safetensors", safetensors.torch.save(model.state_dict()))
+    atomic_write(folder / "best.safetensors", safetensors.torch.save(model.state_dict()))
 
 
 def save(seed: int, folder: Path) -> None:
@@ -420,7 +420,7 @@ def learn(folder: Path) -> None:
     loaders, backbone = make_dataloaders(few), load_model()
     probe = linear_probe(*extract_features(backbone, loaders["train"]))
     probabilities = probe.predict_proba(extract_features(backbone, loaders["test"])[0])
-    write_whole(folder / "probabilities", probabilities.tobytes())
+    atomic_write(folder / "probabilities", probabilities.tobytes())
 
 
 def end_of(work: Callable[[Path], None], folder: Path) -> State:

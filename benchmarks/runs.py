@@ -11,7 +11,7 @@ import torch
 from helpers.data import CachedDataset, image_datasets
 from helpers.evaluation import mean_interval
 from helpers.tracks import IMAGES
-from helpers.training import precision
+from helpers.training import autocast
 
 README = Path(__file__).with_name("README.md")
 SIZE = 96  # in pixels: the five seeds of all methods take an hour, not a night
@@ -42,7 +42,7 @@ def measure_all(path: Path, runs: list[tuple[dict, Callable[[], dict]]]) -> list
     results = json.loads(path.read_text()) if path.is_file() else []
     for run, measure in runs:
         if not any(run.items() <= result.items() for result in results):
-            with precision(torch.device("cpu")):
+            with autocast(torch.device("cpu")):
                 results.append(run | measure())
             print(results[-1], flush=True)
             write(path, "[\n" + ",\n".join(json.dumps(result) for result in results) + "\n]\n")

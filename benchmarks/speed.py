@@ -34,7 +34,7 @@ from benchmarks.runs import (
 from helpers.data import CachedDataset, SampleDataset, image_datasets, load_image, make_dataloaders
 from helpers.evaluation import accuracy, predict
 from helpers.features import extract_features, linear_probe
-from helpers.models import freeze, freeze_norms, load_model, replace_head, stages
+from helpers.models import freeze, freeze_norms, load_model, replace_head, top_level_parts
 from helpers.tracks import IMAGES
 from helpers.training import fine_tune, train_model
 from helpers.transforms import eval_transform, train_transform
@@ -73,7 +73,7 @@ def textbook_training(frozen: bool, fixed: bool, seed: int) -> dict:
 
     def work() -> nn.Module:
         loaders = textbook.dataloaders(FOLDER, SIZE, **(FLAGS if fixed else {}))
-        model, optimizer, scheduler = textbook.new_head(loaders["train"].dataset.classes, frozen)
+        model, optimizer, scheduler = textbook.replace_head(loaders["train"].dataset.classes, frozen)
         if fixed:
             model.to(memory_format=torch.channels_last)
         return textbook.train_model(model, loaders, nn.CrossEntropyLoss(), optimizer, scheduler)
@@ -126,7 +126,7 @@ def loop(folder: Path, side: str, frozen: bool, seed: int) -> dict:
     """Two epochs of the textbook's loop or of `train_model`, with the same loaders; a fingerprint of the weights."""
     torch.manual_seed(seed)
     datasets = {split: data for split, data in image_datasets(folder, SIZE).items() if split != "test"}
-    model, optimizer, scheduler = textbook.new_head(datasets["train"].classes, frozen)
+    model, optimizer, scheduler = textbook.replace_head(datasets["train"].classes, frozen)
 
     def work() -> None:
         ours = {split: CachedDataset(data) for split, data in datasets.items()} if "in memory" in side else datasets
@@ -151,7 +151,7 @@ def one_pass(side: str, seed: int) -> dict:
 def step_cost(depth: str, seed: int) -> dict:
     """Three training steps on a batch of 32, in float32, as the theory has it; the median."""
     model = replace_head(load_model("embedded"), 2)
-    parts = stages(model)
+    parts = top_level_parts(model)
     if depth == "head only":
         freeze(model)
     elif depth != "all layers":

@@ -10,6 +10,9 @@ from scipy.stats import t as student
 from torch import nn
 from torch.utils.data import DataLoader
 
+from helpers.devices import to_device
+from helpers.models import forward_checked
+
 
 @dataclass(frozen=True)
 class Accuracy:
@@ -48,17 +51,17 @@ def accuracy(predicted, labels) -> Accuracy:
 
 
 @torch.inference_mode()
-def predict(model: nn.Module, images: DataLoader, mirror: bool = False) -> tuple[torch.Tensor, torch.Tensor]:
+def predict(model: nn.Module, loader: DataLoader, mirror: bool = False) -> tuple[torch.Tensor, torch.Tensor]:
     """The probabilities that `model` gives each class: (images, classes) float, and the labels (images,).
 
     With `mirror` they are the mean over each picture and its mirror image (test-time augmentation: lesson 07).
     """
-    device = next(model.parameters()).device
     model.eval()
     probabilities, labels = [], []
-    for x, y in images:
+    for x, y in loader:
         views = [x, x.flip(-1)] if mirror else [x]
-        probabilities.append(sum(model(view.to(device)).float().softmax(1).cpu() for view in views) / len(views))
+        logits = [forward_checked(model, to_device(view, model)).float() for view in views]
+        probabilities.append(sum(of_view.softmax(1) for of_view in logits).cpu() / len(views))
         labels.append(y)
     return torch.cat(probabilities), torch.cat(labels)
 
@@ -68,7 +71,7 @@ def top_losses(probabilities: torch.Tensor, labels: torch.Tensor) -> torch.Tenso
     return probabilities[torch.arange(len(labels)), labels].argsort()
 
 
-def least_sure(probabilities: torch.Tensor) -> torch.Tensor:
+def least_confident(probabilities: torch.Tensor) -> torch.Tensor:
     """Indices of the pictures, the one with the smallest confidence first."""
     return probabilities.amax(1).argsort()
 
@@ -99,13 +102,13 @@ def fit_temperature(probabilities: torch.Tensor, labels: torch.Tensor) -> float:
     """
 
     def loss(log_temperature: float) -> float:
-        warmed = with_temperature(probabilities, np.exp(log_temperature))
+        warmed = apply_temperature(probabilities, np.exp(log_temperature))
         return -float(warmed[torch.arange(len(labels)), labels].clamp(min=1e-12).log().mean())
 
     return float(np.exp(minimize_scalar(loss, bounds=(-3, 3), method="bounded").x))
 
 
-def with_temperature(probabilities: torch.Tensor, temperature: float) -> torch.Tensor:
+def apply_temperature(probabilities: torch.Tensor, temperature: float) -> torch.Tensor:
     """Divide the scores behind `probabilities` by `temperature`: surer below 1, less sure above, the same answers."""
     return (probabilities.clamp(min=1e-12).log() / temperature).softmax(1)
 

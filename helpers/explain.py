@@ -6,6 +6,8 @@ import torch
 from captum.attr import LayerAttribution, LayerGradCam
 from torch import nn
 
+from helpers.devices import device_of
+
 
 def grad_cam(model: nn.Module, images: torch.Tensor, classes, layer: str = "layer4") -> torch.Tensor:
     """Grad-CAM (Selvaraju et al., 2017), as captum computes it: the places that speak for a class.
@@ -19,7 +21,7 @@ def grad_cam(model: nn.Module, images: torch.Tensor, classes, layer: str = "laye
     Returns:
         (n, h, w) float on the CPU: 1 at the strongest place of each picture; all 0 where nothing speaks for the class.
     """
-    device = next(model.parameters()).device
+    device = device_of(model)
     explainer = LayerGradCam(model.eval(), model.get_submodule(layer))
     target = torch.as_tensor(classes, device=device)
     coarse = explainer.attribute(images.to(device), target, relu_attributions=True).detach()

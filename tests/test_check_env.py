@@ -13,7 +13,7 @@ from helpers import check_env, tracks
 from helpers.errors import LessonError
 
 
-def row(name: str) -> check_env.Row:
+def row(name: str) -> check_env.Finding:
     return next(row for row in check_env.check() if row.name == name)
 
 
@@ -29,7 +29,7 @@ def test_the_report_has_ten_lines():
 
 
 def test_a_problem_is_marked_and_counted(monkeypatch, capsys):
-    bad = check_env.Row("disk", "0 GB free", "free some space")
+    bad = check_env.Finding("disk", "0 GB free", "free some space")
     monkeypatch.setattr(check_env, "CHECKS", (lambda: bad, check_env.python))
     assert check_env.main() == 1
     first, second, last = capsys.readouterr().out.splitlines()
@@ -119,7 +119,7 @@ def test_little_disk(monkeypatch):
 def test_a_gpu_is_named(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "get_device_name", lambda: "NVIDIA T4")
-    assert check_env.gpu() == check_env.Row("GPU", "NVIDIA T4")
+    assert check_env.gpu() == check_env.Finding("GPU", "NVIDIA T4")
 
 
 def test_no_gpu_is_no_problem(monkeypatch):

@@ -397,7 +397,7 @@ def kept() -> CachedDataset:
 
 
 def test_few_pictures_of_each_class(kept):
-    part = helpers.data.few(kept, per_class=5, seed=3)
+    part = helpers.data.subsample(kept, per_class=5, seed=3)
     assert part.targets == [0] * 5 + [1] * 5 == [label for _, label in part.samples]
     for (path, label), image in zip(part.samples, part.images, strict=True):
         assert image is kept.images[kept.samples.index((path, label))], "picture and label belong together"
@@ -405,10 +405,10 @@ def test_few_pictures_of_each_class(kept):
 
 
 def test_a_larger_share_holds_the_smaller_one(kept):
-    paths = [{path for path, _ in helpers.data.few(kept, n, seed=1).samples} for n in (2, 5, 75, 1000)]
+    paths = [{path for path, _ in helpers.data.subsample(kept, n, seed=1).samples} for n in (2, 5, 75, 1000)]
     assert paths[0] < paths[1] < paths[2] < paths[3]
     assert [len(found) for found in paths] == [4, 10, 70 + 75, 153]
-    assert paths[0] != {path for path, _ in helpers.data.few(kept, 2, seed=2).samples}
+    assert paths[0] != {path for path, _ in helpers.data.subsample(kept, 2, seed=2).samples}
 
 
 def test_a_table_in_memory(splits):
@@ -662,13 +662,13 @@ def test_the_folder_by_hand(lesson, few):
 
 def test_the_memory_by_hand(lesson, few):
     dataset = ImageDataset(few, train_transform(32))
-    assert same_items(lesson["InMemory"](dataset), CachedDataset(dataset))
+    assert same_items(lesson["CachedDataset"](dataset), CachedDataset(dataset))
 
 
 def test_the_table_by_hand(lesson, few):
     rows = [f"{Path(path).relative_to(few).as_posix()},{label}" for path, label in ImageDataset(few).samples]
     table = write_table(few, "\n".join(["file,label", *reversed(rows)]))
-    by_hand, ours = (kind(table, few, train_transform(32)) for kind in (lesson["TableDataset"], CsvDataset))
+    by_hand, ours = (kind(table, few, train_transform(32)) for kind in (lesson["CsvDataset"], CsvDataset))
     assert (by_hand.classes, by_hand.samples) == (ours.classes, ours.samples)
     assert same_items(by_hand, ours)
 

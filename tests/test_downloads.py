@@ -32,7 +32,7 @@ from helpers.downloads import (
     fetch,
     fetch_photos,
 )
-from helpers.files import part_of
+from helpers.files import partial_path
 
 BODY = bytes(hashlib.shake_256(b"a file of the tutorial").digest(300_001))
 SHA256 = hashlib.sha256(BODY).hexdigest()
@@ -148,7 +148,7 @@ def test_a_cut_download_continues(server, path, cut):
         fetch(server.url(), path, SHA256)
     assert "more expected" in line(error)
     assert not path.exists()
-    part = part_of(path).read_bytes()
+    part = partial_path(path).read_bytes()
     assert BODY.startswith(part)
     server.cut = None
     fetch(server.url(), path, SHA256)
@@ -159,17 +159,17 @@ def test_a_cut_download_continues(server, path, cut):
 
 def test_a_cut_within_the_overlap_loses_nothing(server, path):
     path.parent.mkdir()
-    part_of(path).write_bytes(BODY[:-1])
+    partial_path(path).write_bytes(BODY[:-1])
     server.cut = len(BODY) - OVERLAP + 10
     with pytest.raises(DownloadError):
         fetch(server.url(), path, SHA256)
-    assert part_of(path).read_bytes() == BODY[:-1]
+    assert partial_path(path).read_bytes() == BODY[:-1]
 
 
 def test_a_server_without_ranges_sends_everything_again(server, path):
     server.ranges = False
     path.parent.mkdir()
-    part_of(path).write_bytes(BODY[: 2 * CHUNK])
+    partial_path(path).write_bytes(BODY[: 2 * CHUNK])
     fetch(server.url(), path, SHA256)
     assert_alone(path)
     assert server.starts == [0]
@@ -177,7 +177,7 @@ def test_a_server_without_ranges_sends_everything_again(server, path):
 
 def test_a_part_that_is_complete_needs_only_its_rename(server, path):
     path.parent.mkdir()
-    part_of(path).write_bytes(BODY)
+    partial_path(path).write_bytes(BODY)
     fetch(server.url(), path, SHA256)
     assert_alone(path)
     assert server.starts == [len(BODY) - OVERLAP]
@@ -191,14 +191,14 @@ def test_a_part_that_is_complete_needs_only_its_rename(server, path):
 @pytest.mark.parametrize("sha256", [SHA256, None], ids=["with sum", "without sum"])
 def test_a_part_of_something_else_is_no_beginning(server, path, garbage, sha256):
     path.parent.mkdir()
-    part_of(path).write_bytes(garbage)
+    partial_path(path).write_bytes(garbage)
     fetch(server.url(), path, sha256)
     assert_alone(path)
 
 
 def test_a_part_damaged_in_its_middle_is_found_by_its_sum(server, path):
     path.parent.mkdir()
-    part_of(path).write_bytes(b"?" + BODY[1 : 2 * CHUNK])
+    partial_path(path).write_bytes(b"?" + BODY[1 : 2 * CHUNK])
     with pytest.raises(WrongBytes):
         fetch(server.url(), path, SHA256)
     assert names(path.parent) == []
@@ -258,7 +258,7 @@ def test_a_silent_server_is_left(server, path, monkeypatch):
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full, a disk that is always full")
 def test_a_full_disk_is_one_line(server, path):
     path.parent.mkdir()
-    part_of(path).symlink_to("/dev/full")
+    partial_path(path).symlink_to("/dev/full")
     with pytest.raises(DownloadError, match=r"No space left.*free some disk space") as error:
         fetch(server.url(), path)
     assert line(error)
@@ -293,7 +293,7 @@ def test_two_processes_bring_one_file_once(server, path):
 def test_whoever_waits_for_a_removed_lock_still_waits_for_its_holder(tmp_path):
     code = """if True:
         import pathlib, sys, time
-        from helpers.files import alone
+        from helpers.files import exclusive_lock
         counter = pathlib.Path(sys.argv[1])
         unlink = pathlib.Path.unlink
         def slow_unlink(path):  # so that the others come in between, if they can
@@ -301,7 +301,7 @@ def test_whoever_waits_for_a_removed_lock_still_waits_for_its_holder(tmp_path):
             unlink(path)
         pathlib.Path.unlink = slow_unlink
         for _ in range(3):
-            with alone(counter):
+            with exclusive_lock(counter):
                 count = int(counter.read_text())
                 time.sleep(0.1)
                 counter.write_text(str(count + 1))
@@ -319,13 +319,13 @@ def test_a_killed_download_continues(server, path):
     server.pause = 0.1
     for size in (CHUNK, 3 * CHUNK):
         process = start(FETCH, server.url(), path, SHA256)
-        while not part_of(path).exists() or part_of(path).stat().st_size < size:
+        while not partial_path(path).exists() or partial_path(path).stat().st_size < size:
             assert process.poll() is None
             time.sleep(0.005)
         process.send_signal(signal.SIGKILL)
         process.wait()
         assert not path.exists()
-        assert BODY.startswith(part_of(path).read_bytes())
+        assert BODY.startswith(partial_path(path).read_bytes())
     fetch(server.url(), path, SHA256)
     assert_alone(path)
     assert server.starts[0] < server.starts[1] < server.starts[2]

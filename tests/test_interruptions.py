@@ -19,7 +19,7 @@ from torch import nn
 
 from helpers.downloads import extract_pictures, fetch
 from helpers.errors import LessonError
-from helpers.files import write_whole
+from helpers.files import atomic_write
 from helpers.predict import load_saved, save_model
 from helpers.tracks import ROOT
 from helpers.training import train_model
@@ -41,7 +41,7 @@ SHORT = """if True:
     import json, os, tempfile, time
     from pathlib import Path
     from benchmarks.interruptions import DATA, Job, jobs, state, survive, together
-    from helpers.files import write_whole
+    from helpers.files import atomic_write
 
     def half(folder):
         (folder / "file").write_bytes(b"whole")
@@ -53,7 +53,7 @@ SHORT = """if True:
 
     def losing(folder):
         (folder / "file").unlink()
-        write_whole(folder / "file", b"whole")
+        atomic_write(folder / "file", b"whole")
 
     def unlocked(folder):
         part = folder / "file.part"
@@ -228,7 +228,7 @@ def test_what_is_there_already_may_lie_where_nobody_may_write(small_disk, bring,
     subprocess.run(["mount", "-o", "remount,ro", str(small_disk)], check=True)
     assert bring[way](path) == path
     with pytest.raises(LessonError, match="Cannot write .*new: Read-only file system; choose another place") as error:
-        write_whole(small_disk / "new", BODY)
+        atomic_write(small_disk / "new", BODY)
     line(error)
 
 
@@ -236,11 +236,11 @@ def test_what_is_there_already_may_lie_where_nobody_may_write(small_disk, bring,
 def test_a_folder_that_may_not_be_written(tmp_path):
     tmp_path.chmod(0o555)
     with pytest.raises(LessonError, match="Permission denied; choose another place"):
-        write_whole(tmp_path / "m", b"")
+        atomic_write(tmp_path / "m", b"")
 
 
 def test_a_place_that_is_no_folder_is_one_line(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(LessonError, match="Cannot write .*choose another place") as error:
-        write_whole(tmp_path / "file" / "m", b"")
+        atomic_write(tmp_path / "file" / "m", b"")
     line(error)

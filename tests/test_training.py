@@ -15,9 +15,9 @@ from helpers.models import freeze_norms
 from helpers.training import (
     compute_loss,
     early_stopping,
-    find_learning_rate,
+    lr_range_test,
     fine_tune,
-    precision,
+    autocast,
     run_epoch,
     train_model,
 )
@@ -231,7 +231,7 @@ def test_the_finder_tries_rates_and_puts_all_back():
     weights, state = copy.deepcopy((model.state_dict(), optimizer.state_dict()))
     seen = []
     optimizer.register_step_pre_hook(lambda opt, *_: seen.append([group["lr"] for group in opt.param_groups]))
-    rates, losses = find_learning_rate(model, loaders["train"], nn.CrossEntropyLoss(), optimizer, 1e-4, 1e-1, 7)
+    rates, losses = lr_range_test(model, loaders["train"], nn.CrossEntropyLoss(), optimizer, 1e-4, 1e-1, 7)
 
     assert rates == pytest.approx([1e-4 * 10 ** (step / 2) for step in range(7)])
     assert [head for head, _ in seen] == rates
@@ -244,7 +244,7 @@ def test_the_finder_tries_rates_and_puts_all_back():
 def test_the_finder_stops_where_the_loss_explodes():
     model = tiny_model()
     optimizer = torch.optim.SGD(model.parameters(), lr=1)
-    rates, losses = find_learning_rate(model, tiny_loaders()["train"], nn.CrossEntropyLoss(), optimizer, 1, 1e12)
+    rates, losses = lr_range_test(model, tiny_loaders()["train"], nn.CrossEntropyLoss(), optimizer, 1, 1e12)
     assert len(rates) == len(losses) < 40
     assert max(losses) <= 4 * min(losses)
 
@@ -307,7 +307,7 @@ def test_mixed_labels_count_as_the_larger_share():
 
 def test_precision_is_sixteen_bits_where_the_hardware_has_them():
     layer, x = nn.Linear(2, 2), torch.rand(1, 2)
-    with precision(torch.device("cpu")):
+    with autocast(torch.device("cpu")):
         kind = layer(x).dtype
         with torch.no_grad():
             before = layer(x)

@@ -4,7 +4,8 @@ import os
 import sys
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
+from helpers import ROOT
+
 NOTEBOOKS = ROOT / "notebooks"
 SANITIZER = ROOT / "tests" / "sanitize.cfg"
 GUARD = ROOT / "tests" / "guard"

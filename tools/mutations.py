@@ -19,7 +19,7 @@ from tqdm.auto import tqdm
 from tools.environment import ROOT
 
 
-class Fault(NamedTuple):
+class Mutation(NamedTuple):
     """In `file`, `right` (which occurs once) becomes `wrong`; `tests` is what should see it."""
 
     file: str
@@ -42,145 +42,145 @@ LESSON_07, LESSON_09 = "notebooks/07_fine_tuning.ipynb", "notebooks/09_your_own_
 
 FAULTS = [
     # transforms
-    Fault(TRANSFORMS, "MEAN = (0.485, 0.456, 0.406)", "MEAN = (0.406, 0.456, 0.485)", "tests/test_transforms.py"),
-    Fault(TRANSFORMS, '"val": eval_transform(size)', '"val": train_transform(size)', "tests/test_transforms.py"),
-    Fault(TRANSFORMS, "images * std + mean", "images * mean + std", "tests/test_transforms.py"),
-    Fault(TRANSFORMS, "round(size * 256 / 224)", "size", "tests/test_transforms.py"),
+    Mutation(TRANSFORMS, "MEAN = (0.485, 0.456, 0.406)", "MEAN = (0.406, 0.456, 0.485)", "tests/test_transforms.py"),
+    Mutation(TRANSFORMS, '"val": eval_transform(size)', '"val": train_transform(size)', "tests/test_transforms.py"),
+    Mutation(TRANSFORMS, "images * std + mean", "images * mean + std", "tests/test_transforms.py"),
+    Mutation(TRANSFORMS, "round(size * 256 / 224)", "size", "tests/test_transforms.py"),
     # data
-    Fault(DATA, 'shuffle=split == "train"', "shuffle=False", "tests/test_data.py"),
-    Fault(DATA, "transforms[split], train.classes)", "transforms[split])", "tests/test_data.py"),
-    Fault(DATA, "ImageOps.exif_transpose(file)", "file.copy()", "tests/test_data.py"),
-    Fault(DATA, "numbers // 256", "numbers.clip(0, 255)", "tests/test_data.py"),
-    Fault(DATA, "1 / labels.bincount()", "labels.bincount()", "tests/test_data.py"),
-    Fault(DATA, "for path in sorted(folder.rglob", "for path in (folder.rglob", "tests/test_data.py"),
-    Fault(DATA, "[order[:per_class] for order in orders]", "[order for order in orders]", "tests/test_data.py"),
+    Mutation(DATA, 'shuffle=split == "train"', "shuffle=False", "tests/test_data.py"),
+    Mutation(DATA, "transforms[split], train.classes)", "transforms[split])", "tests/test_data.py"),
+    Mutation(DATA, "ImageOps.exif_transpose(file)", "file.copy()", "tests/test_data.py"),
+    Mutation(DATA, "numbers // 256", "numbers.clip(0, 255)", "tests/test_data.py"),
+    Mutation(DATA, "1 / labels.bincount()", "labels.bincount()", "tests/test_data.py"),
+    Mutation(DATA, "for path in sorted(folder.rglob", "for path in (folder.rglob", "tests/test_data.py"),
+    Mutation(DATA, "[order[:per_class] for order in orders]", "[order for order in orders]", "tests/test_data.py"),
     # models
-    Fault(MODELS, "nn.Linear, nn.Conv2d))][-1]", "nn.Linear, nn.Conv2d))][0]", "tests/test_models.py"),
-    Fault(MODELS, "            layer.eval()", "            pass", "tests/test_models.py"),
-    Fault(MODELS, "keep = (*find_heads(model), *trainable)", "keep = trainable", "tests/test_models.py"),
-    Fault(MODELS, "parameter.ndim > 1]", "True]", "tests/test_models.py"),
-    Fault(MODELS, "return counter.get_total_flops() // 2", "return counter.get_total_flops()", "tests/test_models.py"),
-    Fault(MODELS, "hexdigest() != sums[path.name]", 'hexdigest() == ""', "tests/test_weights.py"),
-    Fault(MODELS, "            layer.requires_grad_(False)", "            layer.eval()", "tests/test_models.py"),
+    Mutation(MODELS, "nn.Linear, nn.Conv2d))][-1]", "nn.Linear, nn.Conv2d))][0]", "tests/test_models.py"),
+    Mutation(MODELS, "            layer.eval()", "            pass", "tests/test_models.py"),
+    Mutation(MODELS, "keep = (*find_heads(model), *trainable)", "keep = trainable", "tests/test_models.py"),
+    Mutation(MODELS, "parameter.ndim > 1]", "True]", "tests/test_models.py"),
+    Mutation(MODELS, "return counter.get_total_flops() // 2", "return counter.get_total_flops()", "tests/test_models.py"),
+    Mutation(MODELS, "hexdigest() != sums[path.name]", 'hexdigest() == ""', "tests/test_weights.py"),
+    Mutation(MODELS, "            layer.requires_grad_(False)", "            layer.eval()", "tests/test_models.py"),
     # training
-    Fault(TRAINING, "optimizer.zero_grad()  # first", "pass  # first", "tests/test_training.py"),
-    Fault(TRAINING, "loss.detach() * len(y)", "loss.detach() * 4", "tests/test_training.py"),
-    Fault(
+    Mutation(TRAINING, "optimizer.zero_grad()  # first", "pass  # first", "tests/test_training.py"),
+    Mutation(TRAINING, "loss.detach() * len(y)", "loss.detach() * 4", "tests/test_training.py"),
+    Mutation(
         TRAINING,
         "    best = copy.deepcopy(model.state_dict())  #",
         "    best = model.state_dict()  #",
         "tests/test_training.py",
     ),
-    Fault(
+    Mutation(
         TRAINING,
         "                    best = copy.deepcopy(",
         "                    best = dict(",
         "tests/test_training.py",
     ),
-    Fault(TRAINING, "if optimizer else model.eval()", "if optimizer else model.train()", "tests/test_training.py"),
-    Fault(TRAINING, "if val[1] > max(", "if val[1] < max(", "tests/test_training.py"),
-    Fault(TRAINING, 'torch.set_rng_state(state["random"])', "pass", "tests/test_training.py"),
-    Fault(TRAINING, 'if loader.generator and state["order"] is not None', "if False", "tests/test_training.py"),
-    Fault(TRAINING, "    model.load_state_dict(before[0])\n", "", "tests/test_training.py"),
-    Fault(TRAINING, "max(EPOCHS, math.ceil", "min(EPOCHS, math.ceil", "tests/test_training.py"),
-    Fault(TRAINING, "    model.load_state_dict(last)\n", "", "tests/test_training.py"),
-    Fault(TRAINING, ">= patience", "> patience", "tests/test_training.py"),
-    Fault(TRAINING, "+ weight * sum(", "+ 0 * sum(", "tests/test_training.py tests/test_models.py"),
+    Mutation(TRAINING, "if optimizer else model.eval()", "if optimizer else model.train()", "tests/test_training.py"),
+    Mutation(TRAINING, "if val[1] > max(", "if val[1] < max(", "tests/test_training.py"),
+    Mutation(TRAINING, 'torch.set_rng_state(state["random"])', "pass", "tests/test_training.py"),
+    Mutation(TRAINING, 'if loader.generator and state["order"] is not None', "if False", "tests/test_training.py"),
+    Mutation(TRAINING, "    model.load_state_dict(before[0])\n", "", "tests/test_training.py"),
+    Mutation(TRAINING, "max(EPOCHS, math.ceil", "min(EPOCHS, math.ceil", "tests/test_training.py"),
+    Mutation(TRAINING, "    model.load_state_dict(last)\n", "", "tests/test_training.py"),
+    Mutation(TRAINING, ">= patience", "> patience", "tests/test_training.py"),
+    Mutation(TRAINING, "+ weight * sum(", "+ 0 * sum(", "tests/test_training.py tests/test_models.py"),
     # features, evaluation, explanations, pictures
-    Fault(FEATURES, "LogisticRegression(C=C, max", "LogisticRegression(max", "tests/test_features.py"),
-    Fault(FEATURES, "- weight @ torch", "+ weight @ torch", "tests/test_features.py"),
-    Fault(EVALUATION, "    model.eval()\n", "", "tests/test_evaluation.py"),
-    Fault(EVALUATION, 'method="wilson").low', 'method="exact").low', "tests/test_evaluation.py"),
-    Fault(EVALUATION, "x.flip(-1)", "x.flip(-2)", "tests/test_evaluation.py"),
-    Fault(EVALUATION, "amax(1).argsort()", "amax(1).argsort(descending=True)", "tests/test_evaluation.py"),
-    Fault(EVALUATION, ".abs().sum() / len", ".sum().abs() / len", "tests/test_evaluation.py"),
-    Fault(EXPLAIN, "relu_attributions=True", "relu_attributions=False", "tests/test_explain.py"),
-    Fault(EXPLAIN, "            module.reset_parameters()", "            pass", "tests/test_explain.py"),
-    Fault(PLOTS, "title if predicted == truth", "title if predicted != truth", "tests/test_explain.py"),
-    Fault(WIDGETS, "(answers == predicted)).nonzero", "(answers != predicted)).nonzero", "tests/test_explain.py"),
+    Mutation(FEATURES, "LogisticRegression(C=C, max", "LogisticRegression(max", "tests/test_features.py"),
+    Mutation(FEATURES, "- weight @ torch", "+ weight @ torch", "tests/test_features.py"),
+    Mutation(EVALUATION, "    model.eval()\n", "", "tests/test_evaluation.py"),
+    Mutation(EVALUATION, 'method="wilson").low', 'method="exact").low', "tests/test_evaluation.py"),
+    Mutation(EVALUATION, "x.flip(-1)", "x.flip(-2)", "tests/test_evaluation.py"),
+    Mutation(EVALUATION, "amax(1).argsort()", "amax(1).argsort(descending=True)", "tests/test_evaluation.py"),
+    Mutation(EVALUATION, ".abs().sum() / len", ".sum().abs() / len", "tests/test_evaluation.py"),
+    Mutation(EXPLAIN, "relu_attributions=True", "relu_attributions=False", "tests/test_explain.py"),
+    Mutation(EXPLAIN, "            module.reset_parameters()", "            pass", "tests/test_explain.py"),
+    Mutation(PLOTS, "title if predicted == truth", "title if predicted != truth", "tests/test_explain.py"),
+    Mutation(WIDGETS, "(answers == predicted)).nonzero", "(answers != predicted)).nonzero", "tests/test_explain.py"),
     # exercises
-    Fault(EXERCISES, "except BaseException as error:", "except ValueError as error:", "tests/test_exercises.py"),
-    Fault(EXERCISES, "if not answers or is_blank(answers):", "if not answers:", "tests/test_exercises.py"),
-    Fault(EXERCISES, "torch.random.fork_rng(devices=[])", "torch.enable_grad()", "tests/test_exercises.py"),
-    Fault(EXERCISES, "    if plain(value) != plain(right):", "    if False:", "tests/test_exercises.py"),
-    Fault(EXERCISES, "if not isinstance(value, str):", "if True:", "tests/test_exercises.py"),
-    Fault(
+    Mutation(EXERCISES, "except BaseException as error:", "except ValueError as error:", "tests/test_exercises.py"),
+    Mutation(EXERCISES, "if not answers or is_blank(answers):", "if not answers:", "tests/test_exercises.py"),
+    Mutation(EXERCISES, "torch.random.fork_rng(devices=[])", "torch.enable_grad()", "tests/test_exercises.py"),
+    Mutation(EXERCISES, "    if plain(value) != plain(right):", "    if False:", "tests/test_exercises.py"),
+    Mutation(EXERCISES, "if not isinstance(value, str):", "if True:", "tests/test_exercises.py"),
+    Mutation(
         EXERCISES_04,
         "if not torch.allclose(theirs.weight, ours",
         "if False and torch.allclose(theirs.weight, ours",
         "tests/test_exercises.py",
     ),
-    Fault(EXERCISES_06, "if low <= GOAL:", "if low <= 0:", "tests/test_exercises.py"),
+    Mutation(EXERCISES_06, "if low <= GOAL:", "if low <= 0:", "tests/test_exercises.py"),
     # other editions
-    Fault(EDITIONS, "cell.source = answered(cell.source, answers[name])", "pass", "tests/test_editions.py"),
-    Fault(COURSE, 'f"from {module} import {exercise.name}",', '"",', "tests/test_nbgrader_course.py"),
-    Fault(COURSE, '"locked": not solution', '"locked": False', "tests/test_nbgrader_course.py"),
-    Fault(SLIDES, 're.match("##? ", cell.source)', 're.match("# ", cell.source)', "tests/test_slides.py"),
-    Fault(SLIDES, r'r"](\1.html)"', r'r"](\1.ipynb)"', "tests/test_slides.py"),
+    Mutation(EDITIONS, "cell.source = answered(cell.source, answers[name])", "pass", "tests/test_editions.py"),
+    Mutation(COURSE, 'f"from {module} import {exercise.name}",', '"",', "tests/test_nbgrader_course.py"),
+    Mutation(COURSE, '"locked": not solution', '"locked": False', "tests/test_nbgrader_course.py"),
+    Mutation(SLIDES, 're.match("##? ", cell.source)', 're.match("# ", cell.source)', "tests/test_slides.py"),
+    Mutation(SLIDES, r'r"](\1.html)"', r'r"](\1.ipynb)"', "tests/test_slides.py"),
     # the reader's own pictures
-    Fault(CHECK_FOLDER, "apart <= LEVELS", "apart >= 0", "tests/test_check_folder.py"),
-    Fault(CHECK_FOLDER, "if path.stat().st_size == 0", "if False", "tests/test_check_folder.py"),
-    Fault(CHECK_FOLDER, "if len({picture.split for picture in group}) > 1", "if False", "tests/test_check_folder.py"),
-    Fault(SPLITS, "groups == group) for group", "groups == group)[:1] for group", "tests/test_splits.py"),
-    Fault(SPLITS, "[p.group for p in pictures], seed", "None, seed", "tests/test_splits.py"),
-    Fault(SPLITS, "if check_up.unreadable and not skip_unreadable", "if False", "tests/test_splits.py"),
-    Fault(PREDICT, "        if wanted != there:", "        if False:", "tests/test_predict.py"),
-    Fault(PREDICT, "return int(failed > 0)", "return 0", "tests/test_predict.py"),
-    Fault("helpers/downloads.py", "unpacked > max(", "unpacked < 0 * max(", "tests/test_hostile_inputs.py"),
-    Fault("helpers/downloads.py", "path.parts or path.anchor", "path.parts", "tests/test_hostile_inputs.py"),
+    Mutation(CHECK_FOLDER, "apart <= LEVELS", "apart >= 0", "tests/test_check_folder.py"),
+    Mutation(CHECK_FOLDER, "if path.stat().st_size == 0", "if False", "tests/test_check_folder.py"),
+    Mutation(CHECK_FOLDER, "if len({picture.split for picture in group}) > 1", "if False", "tests/test_check_folder.py"),
+    Mutation(SPLITS, "groups == group) for group", "groups == group)[:1] for group", "tests/test_splits.py"),
+    Mutation(SPLITS, "[p.group for p in pictures], seed", "None, seed", "tests/test_splits.py"),
+    Mutation(SPLITS, "if check_up.unreadable and not skip_unreadable", "if False", "tests/test_splits.py"),
+    Mutation(PREDICT, "        if wanted != there:", "        if False:", "tests/test_predict.py"),
+    Mutation(PREDICT, "return int(failed > 0)", "return 0", "tests/test_predict.py"),
+    Mutation("helpers/downloads.py", "unpacked > max(", "unpacked < 0 * max(", "tests/test_hostile_inputs.py"),
+    Mutation("helpers/downloads.py", "path.parts or path.anchor", "path.parts", "tests/test_hostile_inputs.py"),
     # how the notebooks are guarded, read and brought to a class
-    Fault("tools/notebook_hygiene.py", "if found > MAX_LIX", "if found < 0", "tests/test_notebooks.py"),
-    Fault(WIDGETS, "hatch=HATCHES[index % len(HATCHES)]", "hatch=HATCHES[0]", "tests/test_palette.py"),
-    Fault(".github/workflows/notebooks.yml", "run: make test", "run: make lab", "tests/test_workflows.py"),
-    Fault("docs/example-ci/test_notebooks.py", "list(range(1, ", "list(range(99, ", "tests/test_example_ci.py"),
-    Fault(
+    Mutation("tools/notebook_hygiene.py", "if found > MAX_LIX", "if found < 0", "tests/test_notebooks.py"),
+    Mutation(WIDGETS, "hatch=HATCHES[index % len(HATCHES)]", "hatch=HATCHES[0]", "tests/test_palette.py"),
+    Mutation(".github/workflows/notebooks.yml", "run: make test", "run: make lab", "tests/test_workflows.py"),
+    Mutation("docs/example-ci/test_notebooks.py", "list(range(1, ", "list(range(99, ", "tests/test_example_ci.py"),
+    Mutation(
         "docs/example-ci/guard/sitecustomize.py", ".connect = guarded", ".unused = guarded", "tests/test_example_ci.py"
     ),
-    Fault("tools/start_from_stick.py", "if folder.exists():", "if False:", "tests/test_stick.py"),
+    Mutation("tools/start_from_stick.py", "if folder.exists():", "if False:", "tests/test_stick.py"),
     # interruptions
-    Fault(FILES, "part.write_bytes(content)", "path.write_bytes(content)", INTERRUPTIONS),
-    Fault(FILES, "        with alone(path):\n", "        if True:\n", INTERRUPTIONS),
-    Fault(FILES, "part.unlink(missing_ok=True)", "pass", INTERRUPTIONS),
-    Fault("helpers/downloads.py", "if folder.exists() and not part.exists():", "if False:", INTERRUPTIONS),
-    Fault(TRAINING, "write_whole(path, content.get", "Path(path).write_bytes(content.get", INTERRUPTIONS),
-    Fault(
+    Mutation(FILES, "part.write_bytes(content)", "path.write_bytes(content)", INTERRUPTIONS),
+    Mutation(FILES, "        with alone(path):\n", "        if True:\n", INTERRUPTIONS),
+    Mutation(FILES, "part.unlink(missing_ok=True)", "pass", INTERRUPTIONS),
+    Mutation("helpers/downloads.py", "if folder.exists() and not part.exists():", "if False:", INTERRUPTIONS),
+    Mutation(TRAINING, "atomic_write(path, content.get", "Path(path).write_bytes(content.get", INTERRUPTIONS),
+    Mutation(
         TRAINING,
         "history.update({key: [*history[key], figure] for key, figure in figures})",
         "for key, figure in figures:\n                    history[key].append(figure)",
         "tests/test_training.py",
     ),
     # the reader's own pictures
-    Fault(
+    Mutation(
         WIDGETS,
         '["content"]) if upload else example',
         '["content"]) if not upload else example',
         "tests/test_own_images.py",
     ),
-    Fault(DATA, "images % batch_size == 1", "images % batch_size == 2", "tests/test_data.py"),
-    Fault(MODELS, '"Kernel size can\'t be greater" in reason', "False", "tests/test_hostile_inputs.py"),
-    Fault(
+    Mutation(DATA, "images % batch_size == 1", "images % batch_size == 2", "tests/test_data.py"),
+    Mutation(MODELS, '"Kernel size can\'t be greater" in reason', "False", "tests/test_hostile_inputs.py"),
+    Mutation(
         "Makefile",
         "-m jupyterlab notebooks",
         "-m jupyterlab --IdentityProvider.token= notebooks",
         "tests/test_security.py",
     ),
     # what the lessons build by hand
-    Fault(LESSON_01, "MEAN = (0.485, 0.456, 0.406)", "MEAN = (0.5, 0.5, 0.5)", "tests/test_transforms.py"),
-    Fault(LESSON_03, "layer.eval()", "layer.train()", LESSON_03),
-    Fault(LESSON_04, 'model.train(phase == "train")', "model.train()", "tests/test_training.py"),
-    Fault(
+    Mutation(LESSON_01, "MEAN = (0.485, 0.456, 0.406)", "MEAN = (0.5, 0.5, 0.5)", "tests/test_transforms.py"),
+    Mutation(LESSON_03, "layer.eval()", "layer.train()", LESSON_03),
+    Mutation(LESSON_04, 'model.train(phase == "train")', "model.train()", "tests/test_training.py"),
+    Mutation(
         LESSON_04,
         "running_loss += loss.item() * len(labels)",
         "running_loss += loss.item() * 32",
         "tests/test_training.py",
     ),
-    Fault(LESSON_05, "return (weights * maps).sum(1).relu()", "return maps.sum(1).relu()", "tests/test_explain.py"),
-    Fault(LESSON_07, "    model.load_state_dict(last)\n", "", "tests/test_training.py"),
-    Fault(LESSON_09, 'shutil.rmtree(home / "uploaded", ignore_errors=True)', "pass", "tests/test_own_images.py"),
+    Mutation(LESSON_05, "return (weights * maps).sum(1).relu()", "return maps.sum(1).relu()", "tests/test_explain.py"),
+    Mutation(LESSON_07, "    model.load_state_dict(last)\n", "", "tests/test_training.py"),
+    Mutation(LESSON_09, 'shutil.rmtree(home / "uploaded", ignore_errors=True)', "pass", "tests/test_own_images.py"),
 ]
 
 
-def applied(fault: Fault, folder: Path) -> str:
+def applied(fault: Mutation, folder: Path) -> str:
     """The text of the fault's file with the fault in it.
 
     Raises:
