@@ -6,27 +6,24 @@ Screenshots are kept in tests/artifacts/.
 import json
 import os
 import shutil
-import socket
 import subprocess
 import sys
-import time
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
 import nbformat
 import pytest
-from chromium import CHROMIUM, needs_chromium
-from lesson_code import needed
 from nbformat import v4
 from playwright.sync_api import Locator, Page, expect, sync_playwright
+from support.chromium import CHROMIUM, needs_chromium
+from support.jupyter import free_port, wait_until_it_answers
+from support.lesson_code import needed
 
 from tools.environment import NOTEBOOKS, ROOT
 from tools.notebook_hygiene import METADATA, Lesson
 
 ARTIFACTS = ROOT / "tests" / "artifacts"
-START_S = STOP_S = 120
+STOP_S = 120
 CELLS_S = 400  # pytest's own limit cannot end a call into the browser
 LESSONS = [
     "00_start_here",
@@ -49,22 +46,6 @@ c.ServerApp.root_dir = {root!r}
 c.ServerApp.allow_root = True
 """
 NO_NEWS = {"disabledExtensions": {"@jupyterlab/apputils-extension:announcements": True}}
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return server.getsockname()[1]
-
-
-def wait_until_it_answers(server: subprocess.Popen, address: str, log: Path) -> None:
-    end = time.monotonic() + START_S
-    while time.monotonic() < end and server.poll() is None:
-        try:
-            urllib.request.urlopen(f"{address}/api")
-            return
-        except urllib.error.URLError:
-            time.sleep(0.3)
-    pytest.fail(f"JupyterLab did not start:\n{log.read_text()[-2000:]}")
 
 
 def only_explorers(path: Path) -> nbformat.NotebookNode:

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from test_data import fill
+from support.images import fill
 
 from helpers import check_folder as module
 from helpers.check_folder import check_folder, same_looks

@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 import torch
 from PIL import Image, ImageOps
-from test_data import corners, fill, quarters
-from test_training import sgd, tiny_loaders, tiny_model
+from support.checks import line
+from support.images import RED, corners, fill, quarters
+from support.training import sgd, tiny_loaders, tiny_model
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 from torchvision.models import get_model
@@ -31,13 +32,6 @@ from helpers.training import fine_tune, train_model
 from helpers.transforms import eval_transform, train_transform
 
 INSECTS = IMAGES["embedded"]
-RED = (255, 0, 0)
-
-
-def line(error) -> str:
-    """The message, which is one line."""
-    assert "\n" not in str(error.value)
-    return str(error.value)
 
 
 def picture_bytes(kind: str) -> bytes:

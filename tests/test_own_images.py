@@ -7,8 +7,8 @@ from datetime import datetime
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
-from lesson_code import lesson_code
 from PIL import Image
+from support.lesson_code import lesson_code
 from torch import nn
 
 from helpers.data import load_image, make_dataloaders

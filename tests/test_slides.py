@@ -5,9 +5,9 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from chromium import CHROMIUM, needs_chromium
 from nbformat import v4
 from playwright.sync_api import sync_playwright
+from support.chromium import CHROMIUM, needs_chromium
 
 from tools import slides
 from tools.environment import NOTEBOOKS

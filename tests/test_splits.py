@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from test_data import fill
+from support.images import fill
 
 from helpers.check_folder import check_folder
 from helpers.errors import LessonError

@@ -6,8 +6,8 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from lesson_code import lesson_code
 from PIL import Image
+from support.lesson_code import lesson_code
 from torchvision.models import ResNet18_Weights
 from torchvision.transforms import v2
 

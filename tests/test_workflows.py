@@ -4,7 +4,7 @@ import re
 
 import pytest
 import yaml
-from test_setup import conda_environment
+from support.conda import conda_environment
 
 from tools.environment import ROOT
 
