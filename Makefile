@@ -66,7 +66,7 @@ stick: $(READY) ## fill a USB stick for a class without a network (TO=its folder
 	$(VENV) -m tools.stick $(or $(TO),$(error say where the stick is: make stick TO=folder))
 
 stress: $(READY) ## kill downloads, trainings and savings at random moments, and run lesson 00 ten times at once
-	$(VENV) -m benchmarks.interruptions
+	$(VENV) tests/stress.py
 
 mutations: $(READY) ## put faults into a copy, one by one, and see that the tests go red
 	$(VENV) -m tools.mutations
