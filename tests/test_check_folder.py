@@ -15,6 +15,8 @@ from helpers.data import ImageDataset, load_image
 from helpers.errors import LessonError
 from helpers.tracks import IMAGES
 
+pytestmark = pytest.mark.quick
+
 INSECTS = IMAGES["embedded"]
 
 

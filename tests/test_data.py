@@ -32,6 +32,8 @@ from helpers.tracks import IMAGES
 from helpers.transforms import eval_transform, train_transform
 from helpers.widgets import batch_explorer
 
+pytestmark = pytest.mark.quick
+
 INSECTS = IMAGES["embedded"]
 
 

@@ -12,6 +12,8 @@ from tools.environment import NOTEBOOKS
 from tools.exercise_cells import exercise_of, exercises_of
 from tools.notebook_hygiene import Lesson
 
+pytestmark = pytest.mark.quick
+
 LESSONS = pytest.mark.parametrize("lesson", sorted(NOTEBOOKS.glob("*.ipynb")), ids=lambda path: path.stem)
 
 

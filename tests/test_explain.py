@@ -21,6 +21,8 @@ from helpers.plots import (
 )
 from helpers.widgets import confusion_explorer
 
+pytestmark = pytest.mark.quick
+
 
 class Corners(Dataset):
     """Eight pictures; class 1 has a bright square above on the left, class 0 has none."""

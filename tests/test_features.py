@@ -8,6 +8,8 @@ from torchvision.models import resnet18
 
 from helpers.features import extract_features, head_inputs, linear_probe, probe_head
 
+pytestmark = pytest.mark.quick
+
 
 @pytest.fixture(scope="module")
 def batches() -> DataLoader:

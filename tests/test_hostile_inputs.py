@@ -31,6 +31,8 @@ from helpers.tracks import IMAGES
 from helpers.training import fine_tune, train_model
 from helpers.transforms import eval_transform, train_transform
 
+pytestmark = pytest.mark.quick
+
 INSECTS = IMAGES["embedded"]
 
 

@@ -30,10 +30,12 @@ def verdicts(tmp_path_factory) -> dict[str, str]:
         "same": cell("print('took 2.5 s')", stream),
         "changed": cell("print(1)", changed),
         "null_count": v4.new_code_cell("print(1)"),
-        "widget_taken_out": cell(widget % live, v4.new_output("display_data", {"image/png": "AAAA", "text/plain": "3"})),
+        "widget_taken_out": cell(
+            widget % live, v4.new_output("display_data", {"image/png": "AAAA", "text/plain": "3"})
+        ),
     }
-    for name, cell in notebooks.items():
-        nbformat.write(v4.new_notebook(cells=[cell]), folder / f"{name}.ipynb")
+    for name, content in notebooks.items():
+        nbformat.write(v4.new_notebook(cells=[content]), folder / f"{name}.ipynb")
     command = f"-m pytest -rA --nbval --nbval-current-env --nbval-sanitize-with={SANITIZER} {folder}"
     run = subprocess.run([sys.executable, *command.split()], cwd=folder, capture_output=True, text=True)
     said = re.findall(r"^(PASSED|FAILED) .*?(\w+)\.ipynb", run.stdout, re.MULTILINE)

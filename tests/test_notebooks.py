@@ -14,6 +14,8 @@ from tools import notebook_hygiene as hygiene
 from tools.environment import NOTEBOOKS, SANITIZER
 from tools.notebook_hygiene import Lesson
 
+pytestmark = pytest.mark.quick
+
 LESSONS = sorted(NOTEBOOKS.glob("*.ipynb"))
 OPENING = "# A lesson\n\n**You will**\n\n- see.\n\n**Time** 1 minute.\n**Before this** nothing."
 

@@ -17,6 +17,8 @@ from helpers.evaluation import accuracy, predict
 from helpers.predict import load_saved, save_model
 from helpers.widgets import upload_explorer
 
+pytestmark = pytest.mark.quick
+
 
 @pytest.fixture(scope="module")
 def train_on():

@@ -13,6 +13,8 @@ from helpers.errors import LessonError
 from helpers.splits import SHARES, split_folder, split_indices
 from helpers.tracks import IMAGES
 
+pytestmark = pytest.mark.quick
+
 
 def fill_with_insects(folder: Path, number: int) -> None:
     """Put so many ants and so many bees of the embedded pictures into a folder, by class."""

@@ -25,6 +25,8 @@ from helpers.training import (
 from helpers.transforms import eval_transform
 from helpers.widgets import LiveCurves
 
+pytestmark = pytest.mark.quick
+
 
 def train(num_epochs: int, **options):
     model = tiny_model()

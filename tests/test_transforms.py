@@ -22,6 +22,8 @@ from helpers.transforms import (
 )
 from helpers.widgets import augmentation_explorer
 
+pytestmark = pytest.mark.quick
+
 PRESET = ResNet18_Weights.IMAGENET1K_V1.transforms()  # no weights are loaded for it
 LEVEL = 1 / 255 / min(STD)  # one grey level, normalised
 NEUTRAL = {"scale": 1, "ratio": 1, "jitter": 0, "rotation": 0, "blur": 0, "erasing": 0}

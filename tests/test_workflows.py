@@ -8,6 +8,8 @@ from support.conda import conda_environment
 
 from tools.environment import ROOT
 
+pytestmark = pytest.mark.quick
+
 OWN = ROOT / ".github" / "workflows" / "notebooks.yml"
 EXAMPLE = ROOT / "docs" / "example-ci" / ".github" / "workflows" / "notebooks.yml"
 
