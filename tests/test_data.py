@@ -10,8 +10,9 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from lesson_code import lesson_code
 from PIL import ExifTags, Image
+from support.images import BLACK, BLUE, GREEN, GREY, RED, WHITE, corners, fill, quarters
+from support.lesson_code import lesson_code
 from torch.utils.data import DataLoader
 from torchvision.datasets import ImageFolder
 from torchvision.transforms import v2
@@ -31,29 +32,9 @@ from helpers.tracks import IMAGES
 from helpers.transforms import eval_transform, train_transform
 from helpers.widgets import batch_explorer
 
-RED, GREEN, BLUE, GREY = (255, 0, 0), (0, 255, 0), (0, 0, 255), (128, 128, 128)
-WHITE, BLACK = (255, 255, 255), (0, 0, 0)
+pytestmark = pytest.mark.quick
+
 INSECTS = IMAGES["embedded"]
-
-
-def quarters(size: tuple[int, int] = (16, 8)) -> Image.Image:
-    """Red, green / blue, grey: another picture whichever way it is turned or mirrored."""
-    small = np.array([[RED, GREEN], [BLUE, GREY]], dtype=np.uint8)
-    return Image.fromarray(small).resize(size, Image.Resampling.NEAREST)
-
-
-def corners(image: Image.Image) -> list[tuple[int, int, int]]:
-    """The colours in the four corners, row by row."""
-    right, bottom = image.width - 1, image.height - 1
-    return [image.getpixel(place) for place in ((0, 0), (right, 0), (0, bottom), (right, bottom))]
-
-
-def fill(folder: Path, *names: str, colour=RED) -> Path:
-    """Put pictures of one colour into a folder, which is made where it is missing."""
-    folder.mkdir(parents=True, exist_ok=True)
-    for name in names:
-        Image.new("RGB", (20, 16), colour).save(folder / name)
-    return folder
 
 
 @pytest.fixture

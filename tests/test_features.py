@@ -8,6 +8,8 @@ from torchvision.models import resnet18
 
 from helpers.features import extract_features, linear_probe, penultimate_features, probe_head
 
+pytestmark = pytest.mark.quick
+
 
 @pytest.fixture(scope="module")
 def batches() -> DataLoader:

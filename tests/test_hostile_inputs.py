@@ -13,8 +13,9 @@ import pytest
 import torch
 from helpers.splits import split_folder
 from PIL import Image, ImageOps
-from test_data import corners, fill, quarters
-from test_training import sgd, tiny_loaders, tiny_model
+from support.checks import line
+from support.images import RED, corners, fill, quarters
+from support.training import sgd, tiny_loaders, tiny_model
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 from torchvision.models import get_model
@@ -30,14 +31,9 @@ from helpers.tracks import IMAGES
 from helpers.training import fine_tune, train_model
 from helpers.transforms import eval_transform, train_transform
 
+pytestmark = pytest.mark.quick
+
 INSECTS = IMAGES["embedded"]
-RED = (255, 0, 0)
-
-
-def line(error) -> str:
-    """The message, which is one line."""
-    assert "\n" not in str(error.value)
-    return str(error.value)
 
 
 def picture_bytes(kind: str) -> bytes:

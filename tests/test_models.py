@@ -35,6 +35,8 @@ from helpers.models import (
 from helpers.training import compute_loss
 from helpers.widgets import architecture_chooser, surgery_explorer
 
+pytestmark = pytest.mark.quick
+
 ARCHITECTURES = torchvision.models.list_models(module=torchvision.models)
 HEADS = {
     "alexnet": "classifier.6",
@@ -59,7 +61,13 @@ HEADS = {
     "vit_b_16": "heads.head",
     "wide_resnet50_2": "fc",
 }
+COMMON = ("googlenet", "inception_v3", "resnet18", "squeezenet1_1", "swin_t", "vit_b_16")  # all others: nightly
 CLASSES = 7  # no layer inside a network has so few channels
+
+
+def each_of(architectures) -> list:
+    """Parameters for a test of each architecture: the common ones in `make test`, all in `make nightly`."""
+    return [pytest.param(name, marks=() if name in COMMON else pytest.mark.nightly) for name in architectures]
 
 
 def buffers(model: nn.Module) -> dict[str, torch.Tensor]:
@@ -86,7 +94,7 @@ def test_torchvision_has_the_architectures_that_this_was_written_for():
     assert set(HEADS) <= set(ARCHITECTURES)
 
 
-@pytest.mark.parametrize("architecture", ARCHITECTURES)
+@pytest.mark.parametrize("architecture", each_of(ARCHITECTURES))
 def test_surgery_on_every_architecture(architecture):
     model = meta_model(architecture)
     before = {name: p.shape for name, p in model.named_parameters()}
@@ -112,7 +120,7 @@ def test_surgery_on_every_architecture(architecture):
     assert trained == set(heads)
 
 
-@pytest.mark.parametrize("architecture", HEADS)
+@pytest.mark.parametrize("architecture", each_of(HEADS))
 def test_the_head_is_found_by_name(architecture):
     assert find_head(meta_model(architecture)) == HEADS[architecture]
 
@@ -288,7 +296,7 @@ def test_pytorch_takes_the_groups():
 # --- Counting
 
 
-@pytest.mark.parametrize("architecture", HEADS)
+@pytest.mark.parametrize("architecture", each_of(HEADS))
 def test_multiply_adds_are_torchvision_s(architecture):
     expected = torchvision.models.get_model_weights(architecture).DEFAULT.meta["_ops"]  # billions
     assert count_multiply_adds(meta_model(architecture), input_size(architecture)) / 1e9 == pytest.approx(
@@ -350,9 +358,9 @@ def place_weights(folder: Path, architecture: str, weights: str) -> dict[str, fl
 @pytest.mark.parametrize(
     ("architecture", "weights"),
     [
-        ("vgg16", "IMAGENET1K_V1"),
+        pytest.param("vgg16", "IMAGENET1K_V1", marks=pytest.mark.nightly),  # 0.5 GB
         ("resnet18", "IMAGENET1K_V1"),
-        ("resnet50", "DEFAULT"),
+        pytest.param("resnet50", "DEFAULT", marks=pytest.mark.nightly),
         ("inception_v3", "IMAGENET1K_V1"),
     ],
 )

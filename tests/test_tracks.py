@@ -5,6 +5,8 @@ import pytest
 from helpers import tracks
 from helpers.errors import LessonError
 
+pytestmark = pytest.mark.quick
+
 
 @pytest.fixture(autouse=True)
 def no_choice(monkeypatch):

@@ -11,6 +11,8 @@ from helpers.errors import LessonError
 from helpers.evaluation import mean_interval
 from helpers.models import EMBEDDED, load_model, verified
 
+pytestmark = pytest.mark.quick
+
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "data" / "recipes"))
 import measure_transfer  # noqa: E402

@@ -6,8 +6,8 @@ import sys
 from helpers import ROOT
 
 NOTEBOOKS = ROOT / "notebooks"
-SANITIZER = ROOT / "tests" / "sanitize.cfg"
-GUARD = ROOT / "tests" / "guard"
+SANITIZER = ROOT / "tools" / "sanitize.cfg"
+GUARD = ROOT / "tools" / "guard"
 CELL_TIMEOUT_S = 300
 
 

@@ -25,7 +25,7 @@ from helpers.evaluation import Accuracy, accuracy, mean_interval, predict
 from helpers.features import extract_features, linear_probe
 from helpers.models import EMBEDDED, load_model, replace_head
 from helpers.tracks import IMAGES
-from helpers.training import fine_tune, autocast, train_model
+from helpers.training import autocast, fine_tune, train_model
 from helpers.transforms import eval_transform
 
 RESULTS = EMBEDDED.parent / "results.json"
