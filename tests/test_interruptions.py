@@ -21,6 +21,7 @@ from helpers.downloads import fetch
 from helpers.errors import LessonError
 from helpers.files import atomic_write, partial_path
 from helpers.inference import load_saved, save_model
+from helpers.own_images import extract_pictures
 from helpers.training import train_model
 
 # --- Several at once; `make stress` kills them, too
@@ -29,7 +30,7 @@ from helpers.training import train_model
 def test_who_writes_waits_for_the_others(tmp_path):
     path = tmp_path / "mine"
     writer = Thread(target=atomic_write, args=(path, b"mine"))
-    with alone(path):
+    with exclusive_lock(path):
         writer.start()
         writer.join(0.3)
         assert writer.is_alive() and not partial_path(path).exists()
