@@ -46,7 +46,7 @@ from helpers.own_images.archives import extract
 from helpers.tracks import IMAGES
 from helpers.training import train_model
 from helpers.transforms import eval_transform
-from helpers.weights import EMBEDDED
+from helpers.weights import EMBEDDED, Preprocessing
 
 KILLS = 100  # of each kind and each job
 ROUNDS = 3  # of ten processes at once, for each job
@@ -396,7 +396,7 @@ def train(folder: Path, num_epochs: int = EPOCHS) -> None:
 def save(seed: int, folder: Path) -> None:
     torch.manual_seed(seed)
     model = torchvision.models.squeezenet1_1(num_classes=2)
-    save_model(folder / "model.safetensors", model, ["ants", "bees"], 96, "squeezenet1_1")
+    save_model(folder / "model.safetensors", model, ["ants", "bees"], Preprocessing(96), "squeezenet1_1")
 
 
 def learn(folder: Path) -> None:

@@ -23,6 +23,7 @@ from helpers.files import atomic_write, partial_path
 from helpers.inference import load_saved, save_model
 from helpers.own_images import extract_pictures
 from helpers.training import train_model
+from helpers.weights import Preprocessing
 
 # --- Several at once; `make stress` kills them, too
 
@@ -90,7 +91,7 @@ def train(path: Path, version: int) -> None:
 def save(path: Path, version: int) -> None:
     torch.manual_seed(version)
     model = torchvision.models.squeezenet1_1(num_classes=2)
-    save_model(path, model, ["ants", "bees"], 96, "squeezenet1_1")
+    save_model(path, model, ["ants", "bees"], Preprocessing(96), "squeezenet1_1")
     load_saved(path)
 
 
