@@ -19,7 +19,7 @@ from torch import nn
 
 from helpers.downloads import fetch
 from helpers.errors import LessonError
-from helpers.files import atomic_write, partial_path
+from helpers.files import atomic_write, exclusive_lock, partial_path
 from helpers.inference import load_saved, save_model
 from helpers.own_images import extract_pictures
 from helpers.training import train_model
