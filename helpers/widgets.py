@@ -222,7 +222,7 @@ def batch_explorer(dataset: Dataset, preprocessing: Preprocessing, batch_size: i
         generator = torch.Generator().manual_seed(seed)
         sampler = weighted_sampler(dataset.targets, seed) if order == "balanced" else None
         shuffle = order == "shuffled"
-        # Over the indices alone: quick, and in the order in which the pictures would come.
+        # Over the indices only: quick, and in the same order as the images.
         indices = DataLoader(range(len(labels)), batch_size, shuffle, sampler, generator=generator)
         batches = list(indices)
         shown = batches[batch - 1]
@@ -266,7 +266,7 @@ def _draw_class_counts(ax: plt.Axes, batches: list[torch.Tensor], class_names: l
 def confusion_explorer(
     model: nn.Module, dataset: Dataset, preprocessing: Preprocessing, layer: str = "layer4"
 ) -> Explorer:
-    """The pictures of one cell of the confusion matrix, the surest first, and where its answer comes from (lesson 05).
+    """The images of one cell of the confusion matrix, the most confident first, with their Grad-CAM maps (lesson 05).
 
     Args:
         model: a convolutional network that was trained on the classes of `dataset`.
