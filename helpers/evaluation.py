@@ -77,7 +77,7 @@ def least_confident(probabilities: torch.Tensor) -> torch.Tensor:
 
 
 def calibration_error(probabilities: torch.Tensor, labels: torch.Tensor, bins: int = 10) -> float:
-    """Expected calibration error (ECE: Guo et al., 2017): the mean distance of confidence and accuracy over equal-width bins.
+    """Expected calibration error (ECE: Guo et al., 2017): confidence against accuracy in equal-width bins.
 
     Args:
         probabilities: (images, classes).

@@ -31,7 +31,7 @@ def atomic_write(path: str | Path, content: bytes) -> None:
 
 
 def partial_path(path: Path) -> Path:
-    """Where a file or folder is written until it is complete; only the holder of `exclusive_lock(path)` may touch it."""
+    """Where a file or folder is written until it is complete; touch it only under `exclusive_lock(path)`."""
     return path.with_name(path.name + ".part")
 
 
