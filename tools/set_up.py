@@ -34,20 +34,20 @@ def fitting_torch() -> list[str]:
     PyTorch's own index has a build for each GPU driver, and one for the CPU. Where it cannot be reached, the ordinary
     index has one build for each system: for Linux the one with CUDA.
     """
-    chosen = os.environ.get("UV_TORCH_BACKEND")
-    options = ["--torch-backend", chosen or "auto"]
+    options = ["--torch-backend", os.environ.get("UV_TORCH_BACKEND", "auto")]
+    ask = [*INSTALL, *options, "--dry-run", "--no-deps", "torch", "torchvision"]
     try:
-        ask = [*INSTALL, *options, "--dry-run", "--no-deps", "torch", "torchvision"]
         plan = subprocess.run(ask, cwd=ROOT, capture_output=True, text=True, check=True, timeout=PATIENCE_S).stderr
     except (subprocess.CalledProcessError, subprocess.TimeoutExpired):
-        if chosen:
-            return options  # then uv says why it cannot be had
-        print("PyTorch's own index gives no torch for this machine, or is out of reach: taking the ordinary one.")
+        if "UV_TORCH_BACKEND" in os.environ:
+            return options  # and uv says why it cannot be had
+        print("PyTorch's own index has no torch for this machine, or is out of reach: taking the ordinary one.")
         options, plan = [], "torch==ordinary"
-    if found := re.search(r"torch==[\w.]+\+?(\w*)", plan):  # not there yet
-        build = found[1] or ("cuda" if sys.platform == "linux" else "cpu")
-        free = shutil.disk_usage(ROOT).free / 1e9
-        print(f"Torch for {build}: {CPU_SIZE if build == 'cpu' else GPU_SIZE}; {free:.0f} GB are free.", flush=True)
+    if not (found := re.search(r"torch==[^+\s]+\+?(\w*)", plan)):
+        return []  # the torch that is there stays
+    build = found[1] or ("cuda" if sys.platform == "linux" else "cpu")
+    free = shutil.disk_usage(ROOT).free / 1e9
+    print(f"Torch for {build}: {CPU_SIZE if build == 'cpu' else GPU_SIZE}; {free:.0f} GB are free here.", flush=True)
     return options
 
 
