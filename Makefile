@@ -111,5 +111,5 @@ requirements: $(UV) ## compile the ranges of pyproject.toml into the pins of req
 	UV_CUSTOM_COMPILE_COMMAND="make requirements" $(UV) pip compile --quiet --universal \
 		--group nbgrader --constraint requirements.txt --output-file requirements-nbgrader.txt
 
-links: ## write the repository's address, from pyproject.toml, into the links of the documents
-	$(PYTHON) tools/links.py
+links: ## write where the repository lies into the links of the documents (TO=OWNER/REPO)
+	$(PYTHON) tools/links.py $(TO)
