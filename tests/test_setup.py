@@ -154,15 +154,14 @@ def test_jupyterlab_asks_nobody_about_news(tmp_path):
     assert settings["schema"]["properties"]["fetchNews"]["default"] == "false"
 
 
-def test_as_root_make_says_what_it_does():
-    """The user's number comes from `id`; one of ours comes first on the path."""
-    said = {}
-    for number in (0, 1000):
-        command = ["make", "--dry-run", "lab", "SHELL=/bin/sh", f"AS_ROOT={'--allow-root' if number == 0 else ''}"]
-        said[number] = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
-    assert "You are root" in said[0]
-    assert "--allow-root" in said[0]
-    assert "root" not in said[1]
+@pytest.mark.parametrize(("user", "is_root"), [(0, True), (1000, False)])
+def test_only_as_root_make_lets_root_in_and_says_so(user, is_root, tmp_path):
+    (tmp_path / "id").write_text(f"#!/bin/sh\necho {user}\n")
+    (tmp_path / "id").chmod(0o755)
+    path = os.pathsep.join([str(tmp_path), os.environ["PATH"]])
+    command = ["make", "--dry-run", "lab"]
+    said = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, env=os.environ | {"PATH": path}).stdout
+    assert ("You are root" in said) == ("jupyterlab --allow-root" in said) == is_root
 
 
 @pytest.mark.parametrize(
@@ -203,7 +202,9 @@ def set_up(tmp_path, monkeypatch) -> Callable[..., subprocess.CompletedProcess]:
     wheels.mkdir()
     with zipfile.ZipFile(wheels / f"uv-{UV_VERSION}-py3-none-any.whl", "w") as wheel:
         about = f"uv-{UV_VERSION}.dist-info"
-        wheel.writestr(f"uv-{UV_VERSION}.data/scripts/uv", FAKE_UV)
+        script = zipfile.ZipInfo(f"uv-{UV_VERSION}.data/scripts/uv")
+        script.external_attr = 0o100755 << 16  # a file that may be run
+        wheel.writestr(script, FAKE_UV)
         wheel.writestr(f"{about}/METADATA", f"Metadata-Version: 2.1\nName: uv\nVersion: {UV_VERSION}\n")
         wheel.writestr(f"{about}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
         wheel.writestr(f"{about}/RECORD", "")

@@ -84,6 +84,9 @@ def main() -> int:
     except subprocess.CalledProcessError as error:
         print("The set-up did not finish, for the reason above. The same command starts it afresh.", file=sys.stderr)
         return error.returncode
+    except OSError as error:  # a folder that may not be written, a full disk
+        print(f"The set-up did not finish: {error}. The same command starts it afresh.", file=sys.stderr)
+        return 1
     except KeyboardInterrupt:
         print("\nThe set-up did not finish. The same command starts it afresh.", file=sys.stderr)
         return 130
