@@ -3,7 +3,6 @@
 Screenshots are kept in tests/artifacts/.
 """
 
-import json
 import os
 import shutil
 import subprocess
@@ -53,7 +52,6 @@ c.ServerApp.port = {port}
 c.ServerApp.root_dir = {root!r}
 c.ServerApp.allow_root = True
 """
-NO_NEWS = {"disabledExtensions": {"@jupyterlab/apputils-extension:announcements": True}}
 
 
 @pytest.fixture(scope="module")
@@ -71,8 +69,6 @@ def lab(tmp_path_factory) -> Iterator[str]:
     # The settings of whoever runs the test stay out of it.
     settings = folder / "settings"
     own = dict.fromkeys(["JUPYTER_CONFIG_DIR", "JUPYTERLAB_SETTINGS_DIR"], str(settings))
-    (settings / "labconfig").mkdir(parents=True)
-    (settings / "labconfig" / "page_config.json").write_text(json.dumps(NO_NEWS))
     with log.open("w") as out:
         command = [sys.executable, "-m", "jupyterlab", f"--config={config}"]
         server = subprocess.Popen(command, stdout=out, stderr=out, env=os.environ | own, cwd=folder)

@@ -123,8 +123,8 @@ FAULTS = [
     # the token of JupyterLab
     Mutation(
         "Makefile",
-        "-m jupyterlab notebooks",
-        "-m jupyterlab --IdentityProvider.token= notebooks",
+        "-m jupyterlab",
+        "-m jupyterlab --IdentityProvider.token=",
         "tests/test_security.py",
     ),
     # what the lessons build by hand

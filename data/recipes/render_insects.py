@@ -224,10 +224,7 @@ class Part:
         ends = np.stack([e for shape in self.shapes for e in shape.hull()[:2]])
         self.centre = (ends.min(0) + ends.max(0)) / 2
         self.radius = (
-            max(
-                max(np.linalg.norm(e - self.centre) for e in (a, b)) + r
-                for a, b, r in (s.hull() for s in self.shapes)
-            )
+            max(max(np.linalg.norm(e - self.centre) for e in (a, b)) + r for a, b, r in (s.hull() for s in self.shapes))
             + self.blend / 4
         )
 
@@ -338,9 +335,7 @@ def ant(rng: np.random.Generator) -> Insect:
     shapes.append(Cone(waist + vec(0.03, 0, 0), end, 0.021, 0.021, WAIST))
     for node in range(nodes):
         at = waist - back[0] * gap * (node + 0.55)
-        shapes.append(
-            Ellipsoid(at + vec(0, 0, 0.014), vec(0.021, 0.028, 0.041) * rng.uniform(0.9, 1.1), back, WAIST)
-        )
+        shapes.append(Ellipsoid(at + vec(0, 0, 0.014), vec(0.021, 0.028, 0.041) * rng.uniform(0.9, 1.1), back, WAIST))
     long, fat = rng.uniform(0.17, 0.215), rng.uniform(0.105, 0.14)
     middle = end - back[0] * (long - 0.02)
     abdomen = Ellipsoid(middle, vec(long, fat, fat * rng.uniform(0.88, 1)), back, ABDOMEN)
@@ -473,9 +468,7 @@ def bee(rng: np.random.Generator) -> Insect:
                 "limb",
             )
         )
-    wings = (
-        blades(rng, vec(0.17, 0.085 * stout, high + 0.1 * stout), 0.66, 0.27) if rng.random() < 0.95 else []
-    )
+    wings = blades(rng, vec(0.17, 0.085 * stout, high + 0.1 * stout), 0.66, 0.27) if rng.random() < 0.95 else []
     woolly = float(rng.choice([0.02, 0.3, 1], p=[0.08, 0.3, 0.62]))
     return Insect(
         parts,
@@ -500,9 +493,7 @@ def blades(rng: np.random.Generator, root: np.ndarray, span: float, width: float
             chord = unit(level + vec(0, 0, rng.uniform(-0.1, 0.25)))
             chord = unit(chord - outward * (chord @ outward))
             at = (root + vec(turn, 0, -0.012 * (k == 0))) * both(y)
-            wings.append(
-                Wing(at, np.stack([outward, chord, np.cross(outward, chord)]), span * share, width * share)
-            )
+            wings.append(Wing(at, np.stack([outward, chord, np.cross(outward, chord)]), span * share, width * share))
     return wings
 
 
@@ -619,9 +610,7 @@ def draw_scene(rng: np.random.Generator) -> Scene:
         "hair": vary(rng, HAIRS[rng.integers(len(HAIRS))]),
         "eye": vary(rng, [(18, 14, 14), (48, 22, 18), (30, 34, 30)][rng.integers(3)]),
         "pollen": vary(rng, [(224, 160, 40), (214, 120, 30), (220, 206, 120)][rng.integers(3)]),
-        "wing": vary(
-            rng, [(224, 220, 206), (200, 172, 120), (120, 104, 84)][rng.choice(3, p=[0.6, 0.25, 0.15])]
-        ),
+        "wing": vary(rng, [(224, 220, 206), (200, 172, 120), (120, 104, 84)][rng.choice(3, p=[0.6, 0.25, 0.15])]),
     }
     return Scene(
         width,
@@ -779,9 +768,7 @@ def wood(rng, noise):
 
 def cushion(rng, noise):
     """Moss, or the florets of a flower's disc."""
-    top = pick(
-        rng, (120, 136, 60), (86, 110, 54), (206, 164, 62), (150, 140, 78), (196, 176, 150), (140, 96, 60)
-    )
+    top = pick(rng, (120, 136, 60), (86, 110, 54), (206, 164, 62), (150, 140, 78), (196, 176, 150), (140, 96, 60))
     gap = top * F(rng.uniform(0.12, 0.3)) * pick(rng, (220, 190, 150), (190, 220, 170))
     often = rng.uniform(9, 18)
 
@@ -805,14 +792,10 @@ def litter(rng: np.random.Generator) -> list[tuple[Part, np.ndarray]]:
     for _ in range(int(rng.choice([0, 2, 4, 8], p=[0.4, 0.25, 0.2, 0.15]))):
         away = rng.uniform(0.75, 2.2)
         at = towards(rng.uniform(0, 360), 0) * F(away)
-        colour = pick(
-            rng, (140, 130, 118), (96, 84, 70), (176, 152, 116), (110, 74, 50), (70, 84, 50), (60, 50, 44)
-        )
+        colour = pick(rng, (140, 130, 118), (96, 84, 70), (176, 152, 116), (110, 74, 50), (70, 84, 50), (60, 50, 44))
         if rng.random() < 0.72:
             radii = rng.uniform(0.03, 0.11) * F([1.3, 1, 0.7]) * rng.uniform(0.8, 1.2, 3).astype(F)
-            shape = Ellipsoid(
-                at + vec(0, 0, 0.5 * radii[2]), radii, frame(rng.uniform(0, 360), rng.uniform(-9, 9))
-            )
+            shape = Ellipsoid(at + vec(0, 0, 0.5 * radii[2]), radii, frame(rng.uniform(0, 360), rng.uniform(-9, 9)))
         else:
             r = rng.uniform(0.012, 0.035)
             along = unit(np.cross(at, vec(0, 0, 1))) + towards(rng.uniform(0, 360), 0) * F(0.4)
@@ -881,9 +864,7 @@ def slope(direction, x, y, height, size: tuple[int, int]) -> np.ndarray:
 def defocus(picture: Image.Image, blur: np.ndarray) -> np.ndarray:
     """Display values (h, w, 3) of the picture, blurred by a Gaussian of `blur` (h, w) pixels."""
     sigmas = [0, 1, 2, 4, 8]
-    levels = np.stack(
-        [np.asarray(picture.filter(ImageFilter.GaussianBlur(s)) if s else picture) for s in sigmas]
-    )
+    levels = np.stack([np.asarray(picture.filter(ImageFilter.GaussianBlur(s)) if s else picture) for s in sigmas])
     place = np.interp(blur.clip(0, 7.99), sigmas, range(len(sigmas)))
     low = place.astype(int)
     rows, columns = np.indices(blur.shape)
@@ -929,9 +910,7 @@ def paint_ground(rng, scene: Scene, shapes: list, blockers: list) -> tuple[np.nd
     gone = ramp(3.5, 11, t - np.linalg.norm(eye))
     if rng.random() < 0.3:
         edge = towards(rng.uniform(0, 360), 0)
-        beyond = (
-            edge[0] * p[0] + edge[1] * p[1] - rng.uniform(0.75, 1.5) + 0.12 * noise.value(p[0] * 2, p[1] * 2)
-        )
+        beyond = edge[0] * p[0] + edge[1] * p[1] - rng.uniform(0.75, 1.5) + 0.12 * noise.value(p[0] * 2, p[1] * 2)
         gone = np.maximum(gone, ramp(0, 0.06, beyond))
     colour = mix(colour, backdrop, gone)
 
@@ -982,9 +961,7 @@ def march(part: Part, eye: np.ndarray, rays: np.ndarray) -> np.ndarray:
     return found
 
 
-def skin(
-    scene: Scene, insect: Insect, part: Part, noise: Noise, p, n
-) -> tuple[np.ndarray, np.ndarray, float]:
+def skin(scene: Scene, insect: Insect, part: Part, noise: Noise, p, n) -> tuple[np.ndarray, np.ndarray, float]:
     """Albedo (3, n), bent normals (3, n) and gloss of an insect's part at its surface points."""
     grain = noise.octaves(p[0] * 9 + 6 * p[2], p[1] * 9 - 5 * p[2], 1.2, np.zeros_like(p[0]), 4, 0.7)
     c = scene.colours
@@ -1062,9 +1039,7 @@ def comb(rng, scene, insect, fine: Camera, picture, alpha, depth, shapes, floor)
     dark = (tags == ABDOMEN) & (insect.stripes > 0) & (ring % 1 < 0.45)
     fair = mix(scene.colours["hair"], scene.colours["body"], F(0.25))
     albedo = mix(fair, scene.colours["abdomen"] * F(0.6), dark.astype(F) * insect.stripes)
-    light = shade(
-        scene, p, unit(n + vec(0, 0, 0.25)[:, None]), ray, albedo * tone[shown], 0.05, shapes, floor
-    )
+    light = shade(scene, p, unit(n + vec(0, 0, 0.25)[:, None]), ray, albedo * tone[shown], 0.05, shapes, floor)
     colours = (develop(scene, light).T * 255).astype(int)
     brush, cover = ImageDraw.Draw(picture), ImageDraw.Draw(alpha)
     for i, c in zip(shown, colours, strict=True):
@@ -1115,9 +1090,7 @@ def glaze(scene: Scene, wing: Wing, eye, rays) -> tuple[np.ndarray, np.ndarray, 
     light = scene.colours["wing"][:, None] * (scene.sky[:, None] * 0.75 + scene.sun[:, None] * 0.3)
     light = light + scene.sun[:, None] * glint * sheen * 1.6
     opacity = np.clip(0.27 + 0.3 * (1 - cosine) ** 3 + 0.5 * glint, 0, 0.85)
-    light = mix(
-        light, scene.colours["limb"][:, None] * 0.8 * (scene.sky + 0.5 * scene.sun)[:, None], 0.8 * vein
-    )
+    light = mix(light, scene.colours["limb"][:, None] * 0.8 * (scene.sky + 0.5 * scene.sun)[:, None], 0.8 * vein)
     return np.where(inside, t, np.inf), light, np.where(inside, np.maximum(opacity, 0.72 * vein), 0)
 
 
@@ -1162,9 +1135,7 @@ def paint_insect(rng, scene: Scene, insect: Insect, trash: list, floor) -> tuple
 
     for wing in insect.wings:
         outline = [wing.root + wing.axes[0] * F(k * wing.span) for k in (0.05, 0.95)]
-        where = rays_near(
-            fine, Part([Cone(*outline, 0.75 * wing.width, 0.75 * wing.width)], 0.01, "wing"), (h, w)
-        )
+        where = rays_near(fine, Part([Cone(*outline, 0.75 * wing.width, 0.75 * wing.width)], 0.01, "wing"), (h, w))
         t, light, opacity = glaze(scene, wing, fine.position, fine.rays(x[where], y[where]))
         opacity = np.where(t < depth[where] + 0.01, opacity, 0)
         colour[:, where] = mix(colour[:, where], develop(scene, light), opacity)
@@ -1235,9 +1206,7 @@ def encode(picture: Image.Image) -> bytes:
 
 def plan() -> list[tuple[str, str, int]]:
     """(split, label, seed) of every picture; the seeds count up, so no two pictures share one."""
-    places = [
-        (split, label) for split, labels in COUNTS.items() for label, n in labels.items() for _ in range(n)
-    ]
+    places = [(split, label) for split, labels in COUNTS.items() for label, n in labels.items() for _ in range(n)]
     return [(split, label, seed) for seed, (split, label) in enumerate(places)]
 
 
@@ -1269,9 +1238,7 @@ def main() -> None:
     parser.add_argument("--strip", type=Path, help="also write a strip of twelve pictures here")
     parser.add_argument("--workers", type=int, default=os.cpu_count())
     args = parser.parse_args()
-    jobs = [
-        (args.out / split / label / f"{label}_{seed:06d}.jpg", label, seed) for split, label, seed in plan()
-    ]
+    jobs = [(args.out / split / label / f"{label}_{seed:06d}.jpg", label, seed) for split, label, seed in plan()]
     with ProcessPoolExecutor(args.workers) as pool:
         for _ in tqdm(pool.map(write, jobs, chunksize=4), total=len(jobs), desc="insects"):
             pass
