@@ -11,8 +11,10 @@ import torch
 from captum.attr import LayerGradCam
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
+from torchvision import tv_tensors
 from torchvision.models import resnet18
 from torchvision.models.feature_extraction import create_feature_extractor
+from torchvision.transforms import v2
 
 from tests.support import pretend_device
 from tools.environment import GUARD
@@ -111,6 +113,11 @@ def test_what_cuda_takes_is_taken(case):
     result = run()
     assert result.device == DEVICE
     assert result.tolist() == expected
+
+
+def test_images_of_torchvision_can_be_moved():
+    image = tv_tensors.Image(torch.ones(3, 4, 4)).to(DEVICE)
+    assert image.device == DEVICE and v2.functional.horizontal_flip(image).shape == (3, 4, 4)
 
 
 def test_copies_go_both_ways():

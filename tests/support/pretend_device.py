@@ -17,8 +17,9 @@ Not like CUDA, since PyTorch 2.15 has no hook in Python for it:
 - `is_pinned()` is False after `pin_memory()`, which copies into ordinary memory;
 - `data_ptr()` is 0, and views do not share a storage: what compares storages, as `torch.save` does to write what is
   shared once, sees separate tensors. `torch.compile`, `share_memory_` and CUDA's own modules are out of reach;
-- a module cannot be moved while an unfinished graph holds its parameters ("Couldn't swap");
-- a parameter's type is `Pretend`, though `isinstance(p, nn.Parameter)` holds.
+- the type of a tensor is `Pretend`, of a parameter too (though `isinstance(p, nn.Parameter)` holds); an image of
+  `torchvision.tv_tensors` that is moved here becomes a plain tensor;
+- a module cannot be moved while an unfinished graph holds its parameters ("Couldn't swap").
 """
 
 import os
@@ -84,6 +85,9 @@ class Pretend(torch.Tensor):
 
     def tolist(self) -> list:
         return self.inner.tolist()
+
+    def as_subclass(self, cls) -> "Pretend":
+        return self
 
     def numpy(self, *, force: bool = False):
         if force:

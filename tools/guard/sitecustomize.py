@@ -2,6 +2,7 @@
 
 import os
 import sys
+from importlib import import_module
 from pathlib import Path
 
 import network_guard
@@ -9,4 +10,4 @@ import network_guard
 network_guard.install()
 if os.environ.get("TL_DEVICE") == "pretend":  # only then: it imports torch
     sys.path.append(str(Path(__file__).parents[2]))
-    import tests.support.pretend_device
+    import_module("tests.support.pretend_device")
