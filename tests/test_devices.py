@@ -19,9 +19,11 @@ from torchvision.models import get_model
 from helpers import predict as command
 from helpers.data import make_dataloader
 from helpers.devices import best_device, device_of
+from helpers.exercises.lesson_03 import shape_of_scores
 from helpers.explain import randomised_copy
 from helpers.inference import load_saved, save_model
 from helpers.models import replace_head
+from helpers.plots import show_images
 from helpers.training import run_epoch
 from helpers.transforms import denormalise
 from helpers.widgets import augmentation_explorer, batch_explorer
@@ -35,6 +37,7 @@ from tests.support.helper_runs import (
     network,
     predicted,
     sgd,
+    shown,
     small_datasets,
     train,
     weights,
@@ -87,11 +90,16 @@ def test_a_randomised_copy_is_beside_its_model():
     assert not torch.equal(copied.fc.weight, model.fc.weight)
 
 
-def test_images_on_the_device_are_denormalised_there(datasets):
+def test_images_on_the_device_are_denormalised_there_and_shown(datasets):
     image = datasets["val"][0][0]
     on_device = denormalise(image.to(DEVICE), PREPROCESSING)
     assert on_device.device == DEVICE
     assert_same(on_device.cpu(), denormalise(image, PREPROCESSING))
+    assert_same(shown(show_images([on_device])), shown(show_images([on_device.cpu()])))
+
+
+def test_an_exercise_takes_a_network_from_the_device():
+    assert shape_of_scores(network(DEVICE)) == shape_of_scores(network(CPU)) == (1, 2)
 
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16], ids=str)
