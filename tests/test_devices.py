@@ -19,6 +19,7 @@ from torchvision.models import get_model
 from helpers import predict as command
 from helpers.data import make_dataloader
 from helpers.devices import best_device, device_of
+from helpers.exercises import Exercise
 from helpers.exercises.lesson_03 import shape_of_scores
 from helpers.explain import randomised_copy
 from helpers.inference import load_saved, save_model
@@ -189,7 +190,6 @@ def test_a_model_from_the_device_is_saved_and_predicts_anywhere(saved, datasets)
     assert there.predict(picture) == pytest.approx(here.predict(picture), rel=1e-4)
 
 
-@pytest.mark.xfail(strict=True, reason="the command computes on the CPU, also where there is a better device")
 def test_the_command_predicts_on_the_best_device(saved, datasets, monkeypatch, capsys):
     def say() -> tuple[str, Counter]:
         calls, compute = Counter(), pretend_device.compute
@@ -199,7 +199,7 @@ def test_the_command_predicts_on_the_best_device(saved, datasets, monkeypatch, c
         return capsys.readouterr().out, calls
 
     there, calls = say()
-    assert calls["aten.convolution.default"]
+    assert any("conv" in call for call in calls)
     monkeypatch.setenv("TL_DEVICE", "cpu")
     here, calls = say()
     assert here == there and not calls
@@ -214,17 +214,17 @@ def test_the_environment_chooses_the_device(monkeypatch):
     assert best_device() == CPU
 
 
-@pytest.mark.xfail(strict=True, reason="fork_rng(devices=[]) brings back the CPU's random state only")
 @pytest.mark.parametrize(
-    "explore",
+    "step",
     [
         lambda datasets: augmentation_explorer(Image.open(datasets["val"].samples[0][0]), 24),
         lambda datasets: batch_explorer(datasets["train"], PREPROCESSING),
+        lambda datasets: Exercise(lambda answer: "", hints=[], answer="").check(1),
     ],
-    ids=["augmentation", "batches"],
+    ids=["augmentation explorer", "batch explorer", "exercise"],
 )
-def test_explorers_leave_the_random_numbers_of_the_device(explore, datasets):
+def test_the_random_numbers_of_a_lesson_stay_as_they_are(step, datasets):
     torch.manual_seed(5)
-    before = torch.pretend.get_rng_state()
-    explore(datasets)
-    assert torch.equal(torch.pretend.get_rng_state(), before)
+    before = torch.get_rng_state(), torch.pretend.get_rng_state()
+    step(datasets)
+    assert all(map(torch.equal, before, (torch.get_rng_state(), torch.pretend.get_rng_state())))
