@@ -28,7 +28,6 @@ from helpers.plots import show_images
 from helpers.training import run_epoch
 from helpers.transforms import denormalise
 from helpers.widgets import augmentation_explorer, batch_explorer
-from tests.support import pretend_device
 from tests.support.helper_runs import (
     CLASSES,
     HELPERS,
@@ -44,6 +43,7 @@ from tests.support.helper_runs import (
     weights,
 )
 
+pretend_device = pytest.importorskip("tests.support.pretend_device", exc_type=ImportError)
 CPU, DEVICE = torch.device("cpu"), torch.device("pretend:0")
 ARCHITECTURE = "shufflenet_v2_x0_5"
 

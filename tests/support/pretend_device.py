@@ -2,6 +2,7 @@
 
 Importing this module registers the device `pretend` with PyTorch, once per process, by the Python backend of
 `PrivateUse1`. It is available, as a graphics card that is plugged in, while `TL_DEVICE=pretend` is in the environment.
+PyTorch knows one kind of accelerator at a time, so the import fails where there is a real one.
 
     model.to("pretend")(images)           RuntimeError: Expected all tensors to be on the same device, ... (aten::...)
     model.to("pretend")(images.to("pretend")).cpu()
@@ -9,7 +10,7 @@ Importing this module registers the device `pretend` with PyTorch, once per proc
 What CUDA refuses it refuses, with the name of the operator, and what CUDA takes it takes: CPU indices and masks
 between square brackets, one CPU tensor without dimensions in an elementwise operation, `.tolist()`. The numbers are
 the CPU's; random ones come from a state of its own (`torch.pretend.get_rng_state`). `without_float64` makes it refuse
-float64 as MPS does. Like any subclass of a tensor, its tensors are slower, by some microseconds per operation.
+float64 as MPS does. Each operation takes about a tenth of a millisecond longer.
 
 Not like CUDA, since PyTorch 2.15 has no hook in Python for it:
 - `torch.Generator(device="pretend")` raises NotImplementedError (`getNewGenerator`);
@@ -34,6 +35,9 @@ from torch.utils import _foreach_utils
 from torch.utils._mode_utils import no_dispatch
 from torch.utils._pytree import tree_leaves, tree_map_only
 from torch.utils.backend_registration import _setup_privateuseone_for_python_backend
+
+if real := torch.accelerator.current_accelerator(check_available=True):
+    raise ImportError(f"this machine has an accelerator of its own, {real}")
 
 NAME = "pretend"
 
@@ -338,6 +342,8 @@ def moving_keeps_parameters(apply: Callable) -> Callable:
     """
 
     def swap(module: nn.Module, function: Callable, recurse: bool = True) -> nn.Module:
+        if not is_available():
+            return apply(module, function, recurse)
         before = torch.__future__.get_swap_module_params_on_conversion()
         torch.__future__.set_swap_module_params_on_conversion(True)
         try:
