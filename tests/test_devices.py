@@ -13,6 +13,20 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from support.helper_runs import (
+    CLASSES,
+    HELPERS,
+    PREPROCESSING,
+    assert_same,
+    extracted,
+    network,
+    predicted,
+    sgd,
+    shown,
+    small_datasets,
+    train,
+    weights,
+)
 from torch import nn
 from torchvision.models import get_model
 
@@ -28,22 +42,8 @@ from helpers.plots import show_images
 from helpers.training import run_epoch
 from helpers.transforms import denormalise
 from helpers.widgets import augmentation_explorer, batch_explorer
-from tests.support.helper_runs import (
-    CLASSES,
-    HELPERS,
-    PREPROCESSING,
-    assert_same,
-    extracted,
-    network,
-    predicted,
-    sgd,
-    shown,
-    small_datasets,
-    train,
-    weights,
-)
 
-pretend_device = pytest.importorskip("tests.support.pretend_device", exc_type=ImportError)
+pretend_device = pytest.importorskip("support.pretend_device", exc_type=ImportError)
 CPU, DEVICE = torch.device("cpu"), torch.device("pretend:0")
 ARCHITECTURE = "shufflenet_v2_x0_5"
 

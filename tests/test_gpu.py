@@ -8,6 +8,7 @@ import warnings
 
 import pytest
 import torch
+from support.helper_runs import HELPERS, assert_same, network, sgd, small_datasets, train, weights
 from torch import nn
 from torchvision.models import resnet18
 
@@ -15,7 +16,6 @@ from helpers.data import make_dataloader
 from helpers.devices import autocast, autocast_dtype, device_of
 from helpers.models import freeze, replace_head
 from helpers.training import run_epoch
-from tests.support.helper_runs import HELPERS, assert_same, network, sgd, small_datasets, train, weights
 
 pytestmark = pytest.mark.gpu
 CPU = torch.device("cpu")

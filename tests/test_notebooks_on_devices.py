@@ -9,7 +9,7 @@ from nbformat import NotebookNode
 from tools.environment import NOTEBOOKS
 from tools.refresh_notebooks import compared, execute
 
-pytest.importorskip("tests.support.pretend_device", exc_type=ImportError)
+pytest.importorskip("support.pretend_device", exc_type=ImportError)
 LESSONS = sorted(NOTEBOOKS.glob("*.ipynb"))
 DAILY = "04_training_loop.ipynb"  # trains with a loop that is written by hand, and with the helpers
 

@@ -18,7 +18,7 @@ from torchvision.transforms import v2
 
 from tools.environment import GUARD
 
-pretend_device = pytest.importorskip("tests.support.pretend_device", exc_type=ImportError)
+pretend_device = pytest.importorskip("support.pretend_device", exc_type=ImportError)
 DEVICE = torch.device("pretend:0")
 
 

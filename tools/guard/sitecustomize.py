@@ -9,5 +9,5 @@ import network_guard
 
 network_guard.install()
 if os.environ.get("TL_DEVICE") == "pretend":  # only then: it imports torch
-    sys.path.append(str(Path(__file__).parents[2]))
-    import_module("tests.support.pretend_device")
+    sys.path.append(str(Path(__file__).parents[2] / "tests"))
+    import_module("support.pretend_device")
