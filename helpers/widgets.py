@@ -127,7 +127,7 @@ def augmentation_explorer(image: Image.Image, size: int) -> Explorer:
 
     def draw(**settings: float) -> tuple[Figure, str]:
         transform = augmentation(size, **settings)
-        with torch.random.fork_rng(devices=[]):
+        with torch.random.fork_rng():
             torch.manual_seed(0)
             samples = [transform(image).permute(1, 2, 0).numpy() for _ in range(8)]
         figure, axes = plt.subplot_mosaic("AABCDE;AAFGHI", figsize=(6.6, 2.2), layout="tight")
@@ -226,7 +226,7 @@ def batch_explorer(dataset: Dataset, preprocessing: Preprocessing, batch_size: i
         indices = DataLoader(range(len(labels)), batch_size, shuffle, sampler, generator=generator)
         batches = list(indices)
         shown = batches[batch - 1]
-        with torch.random.fork_rng(devices=[]):
+        with torch.random.fork_rng():
             torch.manual_seed(seed)
             pictures = [dataset[i][0] for i in shown.tolist()]
         columns = -(-batch_size // 2)

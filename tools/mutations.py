@@ -18,6 +18,7 @@ from typing import NamedTuple
 from tqdm.auto import tqdm
 
 from tools.environment import ROOT
+from tools.forgotten_moves import forgotten_moves
 
 
 class Mutation(NamedTuple):
@@ -140,6 +141,8 @@ FAULTS = [
     Mutation(LESSON_05, "return (weights * maps).sum(1).relu()", "return maps.sum(1).relu()", "tests/test_explain.py"),
     Mutation(LESSON_07, "    model.load_state_dict(last)\n", "", "tests/test_training.py"),
     Mutation(LESSON_09, 'shutil.rmtree(home / "uploaded", ignore_errors=True)', "pass", "tests/test_own_images.py"),
+    # a tensor that stays on its device
+    *(Mutation(file, right, wrong, "tests/test_devices.py") for file, right, wrong in forgotten_moves()),
 ]
 
 

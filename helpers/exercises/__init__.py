@@ -42,7 +42,7 @@ class Exercise:
     def check(self, *answers) -> None:
         """Say whether the answers are right, and if not, why. Never raises: only the stop button ends it."""
         try:
-            with torch.random.fork_rng(devices=[]):  # the lesson's random numbers stay as they are
+            with torch.random.fork_rng():  # the lesson's random numbers stay as they are
                 torch.manual_seed(0)  # the same answer gets the same verdict
                 self.status, remark = CORRECT, self._judged(answers)
             self.done = True
