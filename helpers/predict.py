@@ -6,6 +6,7 @@ python -m helpers.predict MODEL IMAGE...
 import argparse
 import sys
 
+from helpers.devices import best_device
 from helpers.errors import LessonError
 from helpers.inference import load_saved
 
@@ -20,6 +21,7 @@ def main() -> int:
         model = load_saved(arguments.model)
     except LessonError as error:
         sys.exit(str(error))
+    model.network.to(best_device())
     failed = 0
     for path in arguments.images:
         try:
