@@ -30,9 +30,12 @@ def grad_cam(model: nn.Module, images: torch.Tensor, classes, layer: str = "laye
 
 
 def randomised_copy(model: nn.Module) -> nn.Module:
-    """The same network with random weights: a map that stays as it was explains nothing (Adebayo et al., 2018)."""
-    copied = copy.deepcopy(model)
+    """The same network with random weights: a map that stays as it was explains nothing (Adebayo et al., 2018).
+
+    They are drawn on the CPU: one seed gives one network, whatever the model's device.
+    """
+    copied = copy.deepcopy(model).cpu()
     for module in copied.modules():
         if hasattr(module, "reset_parameters"):
             module.reset_parameters()
-    return copied
+    return copied.to(device_of(model))

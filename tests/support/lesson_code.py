@@ -3,6 +3,7 @@
 import ast
 
 import nbformat
+import torch
 
 from tools.environment import NOTEBOOKS
 
@@ -17,6 +18,9 @@ def lesson_code(name: str, *constants: str) -> dict:
         if isinstance(node, (ast.Import, ast.ImportFrom, ast.FunctionDef, ast.ClassDef))
         or (isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) in constants)
     ]
-    names = {"__name__": "lesson"}  # classes ask for the module that they belong to
+    names = {
+        "__name__": "lesson",  # classes ask for the module that they belong to
+        "device": torch.device("cpu"),  # where the small networks of the tests are
+    }
     exec(compile(ast.Module(wanted, []), name, "exec"), names)
     return names
