@@ -22,8 +22,18 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from torch.utils.data import DataLoader, default_collate
 from torchvision.transforms import v2
 
-from benchmarks.runs import SEEDS, SIZE, Datasets, difference, interval, load, measure_all, over_seeds, write_section
-from helpers.data import make_dataloaders
+from benchmarks.runs import (
+    PREPROCESSING,
+    SEEDS,
+    Datasets,
+    difference,
+    interval,
+    load,
+    measure_all,
+    over_seeds,
+    write_section,
+)
+from helpers.data import make_dataloader, make_dataloaders, with_transform
 from helpers.evaluation import accuracy, predict
 from helpers.features import probe_head
 from helpers.models import freeze, freeze_norms, load_model, parameter_groups, replace_head, top_level_parts
@@ -100,10 +110,10 @@ def fine_tune(recipe: Recipe, datasets: Datasets, seed: int) -> nn.Module:
     """Train the embedded network as the recipe says."""
     torch.manual_seed(seed)
     model = replace_head(load_model("embedded"), len(datasets["train"].classes))
-    eval_view, train_view = copy.copy(datasets["train"]), copy.copy(datasets["train"])
-    eval_view.transform, train_view.transform = eval_transform(SIZE), train_transform(SIZE, recipe.crops)
+    eval_view = with_transform(datasets["train"], eval_transform(PREPROCESSING))
+    train_view = with_transform(datasets["train"], train_transform(PREPROCESSING, recipe.crops))
     if recipe.head == "probe":
-        probe_head(model, make_dataloaders({"train": eval_view})["train"])
+        probe_head(model, make_dataloader(eval_view))
     loaders = make_dataloaders({"train": train_view, "val": datasets["val"]}, seed=seed)
     if recipe.mixup:
         loaders["train"] = mixing(loaders["train"], len(train_view.classes))
@@ -166,7 +176,7 @@ def measure(recipe: Recipe, datasets: Datasets, seed: int) -> dict:
     start = time.process_time()
     model = fine_tune(recipe, datasets, seed)
     seconds = round(time.process_time() - start, 1)
-    images = make_dataloaders({"test": datasets["test"]})["test"]
+    images = make_dataloader(datasets["test"])
     probabilities, labels = predict(model, images, mirror=recipe.mirror)
     return {"accuracy": accuracy(probabilities.argmax(1), labels).value, "seconds": seconds}
 

@@ -36,15 +36,18 @@ from torch import nn
 from torch.utils.data import Subset, TensorDataset
 
 from benchmarks.runs import write_section
+from helpers import ROOT
 from helpers.data import image_datasets, make_dataloaders
-from helpers.downloads import extract_zip, fetch
+from helpers.downloads import fetch, find_mismatch
 from helpers.features import extract_features, linear_probe
 from helpers.files import atomic_write
+from helpers.inference import save_model
 from helpers.models import load_model
-from helpers.predict import save_model
-from helpers.tracks import IMAGES, ROOT
+from helpers.own_images.archives import extract
+from helpers.tracks import IMAGES
 from helpers.training import train_model
 from helpers.transforms import eval_transform
+from helpers.weights import EMBEDDED
 
 KILLS = 100  # of each kind and each job
 ROUNDS = 3  # of ten processes at once, for each job
@@ -413,9 +416,9 @@ def save(seed: int, folder: Path) -> None:
 
 def learn(folder: Path) -> None:
     """What lesson 00 does, with a few of its pictures: features once, then a linear probe."""
-    datasets = image_datasets(IMAGES["embedded"], 96)
+    datasets = image_datasets(IMAGES["embedded"], EMBEDDED.at(96))
     for pictures in datasets.values():
-        pictures.transform = eval_transform(96)
+        pictures.transform = eval_transform(EMBEDDED.at(96))
     few = {split: Subset(datasets[split], range(0, len(datasets[split]), 40)) for split in ("train", "test")}
     loaders, backbone = make_dataloaders(few), load_model()
     probe = linear_probe(*extract_features(backbone, loaders["train"]))
@@ -455,14 +458,15 @@ def jobs() -> Iterator[dict[str, Job]]:
         def download(folder: Path) -> None:
             fetch(url, folder / "file.bin", digest)
 
-        def extract(folder: Path) -> None:
-            extract_zip(source / "val.zip", folder / "val", source / "manifest")
+        def unpack(folder: Path) -> None:
+            matches = partial(find_mismatch, manifest=source / "manifest")
+            extract(source / "val.zip", folder / "val", "val", matches)
 
         yield {
             job.name: job
             for job in (
                 Job("download", download, [{}, {"file.bin": digest}]),
-                Job("extraction", extract, [{}, sums]),
+                Job("extraction", unpack, [{}, sums]),
                 Job("training with a checkpoint", train, training_states(source / "training")),
                 Job("saving over a model", partial(save, 1), [old, new], source / "model 0"),
                 Job("features and a probe", learn, [{}, end_of(learn, source / "probe")]),

@@ -9,12 +9,14 @@ import numpy as np
 import torch
 
 from helpers.data import CachedDataset, image_datasets
+from helpers.devices import autocast
 from helpers.evaluation import mean_interval
 from helpers.tracks import IMAGES
-from helpers.training import autocast
+from helpers.weights import EMBEDDED, Preprocessing
 
 README = Path(__file__).with_name("README.md")
 SIZE = 96  # in pixels: the five seeds of all methods take an hour, not a night
+PREPROCESSING = EMBEDDED.at(SIZE)
 SEEDS = range(5)
 
 Datasets = dict[str, CachedDataset]
@@ -25,9 +27,11 @@ def processor_seconds() -> float:
     return sum(os.times()[:4])
 
 
-def load(size: int = SIZE) -> Datasets:
+def load(preprocessing: Preprocessing = PREPROCESSING) -> Datasets:
     """The splits of the embedded images, each picture decoded once."""
-    return {split: CachedDataset(dataset) for split, dataset in image_datasets(IMAGES["embedded"], size).items()}
+    return {
+        split: CachedDataset(dataset) for split, dataset in image_datasets(IMAGES["embedded"], preprocessing).items()
+    }
 
 
 def measure_all(path: Path, runs: list[tuple[dict, Callable[[], dict]]]) -> list[dict]:

@@ -309,8 +309,9 @@ def fine_tune(
             )
         if len(datasets[split]) == 0:
             raise LessonError(f"The dataset {split!r} has no images.")
-    if not isinstance(datasets["val"][0][0], torch.Tensor):
-        raise LessonError("The dataset 'val' makes no tensors; give it the transform eval_transform(preprocessing).")
+    image = datasets["val"][0][0]
+    if not (isinstance(image, torch.Tensor) and image.is_floating_point()):
+        raise LessonError("The dataset 'val' makes no float tensors; its transform is eval_transform(preprocessing).")
     eval_view = with_transform(datasets["train"], eval_transform(preprocessing))
     train_view = with_transform(datasets["train"], train_transform(preprocessing, scale=0.35, mirror=mirror))
     probe_head(model, make_dataloader(eval_view))

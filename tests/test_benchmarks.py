@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from benchmarks import does_it_help, fine_tuning, runs, speed, textbook
-from helpers.data import subsample, make_dataloaders
+from helpers.data import make_dataloaders, subsample
 from helpers.evaluation import mean_interval
 from helpers.models import freeze_norms, load_model, replace_head
 from helpers.training import fine_tune, train_model

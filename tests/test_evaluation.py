@@ -12,13 +12,13 @@ from torch.utils.data import DataLoader, TensorDataset
 from helpers.evaluation import (
     Accuracy,
     accuracy,
+    apply_temperature,
     calibration_error,
     fit_temperature,
     least_confident,
     mean_interval,
     predict,
     top_losses,
-    apply_temperature,
 )
 
 

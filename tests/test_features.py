@@ -6,7 +6,7 @@ import torch
 from torch.utils.data import DataLoader, TensorDataset
 from torchvision.models import resnet18
 
-from helpers.features import extract_features, penultimate_features, linear_probe, probe_head
+from helpers.features import extract_features, linear_probe, penultimate_features, probe_head
 
 
 @pytest.fixture(scope="module")

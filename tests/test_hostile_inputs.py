@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from helpers.splits import split_folder
 from PIL import Image, ImageOps
 from test_data import corners, fill, quarters
 from test_training import sgd, tiny_loaders, tiny_model
@@ -25,7 +26,6 @@ from helpers.errors import LessonError
 from helpers.features import penultimate_features
 from helpers.models import input_size, load_model, replace_head
 from helpers.predict import load_saved, save_model
-from helpers.splits import split_folder
 from helpers.tracks import IMAGES
 from helpers.training import fine_tune, train_model
 from helpers.transforms import eval_transform, train_transform

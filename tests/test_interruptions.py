@@ -17,11 +17,12 @@ from test_downloads import BODY, PICTURES, SHA256, Server, make_zip
 from test_training import sgd, tiny_loaders, tiny_model
 from torch import nn
 
-from helpers.downloads import extract_pictures, fetch
+from helpers import ROOT
+from helpers.downloads import fetch
 from helpers.errors import LessonError
 from helpers.files import atomic_write
-from helpers.predict import load_saved, save_model
-from helpers.tracks import ROOT
+from helpers.inference import load_saved, save_model
+from helpers.own_images import extract_pictures
 from helpers.training import train_model
 
 

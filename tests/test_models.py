@@ -16,6 +16,7 @@ from torch import nn
 
 from helpers.errors import LessonError
 from helpers.models import (
+    activation_bytes,
     count_multiply_adds,
     count_parameters,
     find_head,
@@ -24,13 +25,12 @@ from helpers.models import (
     freeze_norms,
     input_size,
     load_model,
+    meta_model,
     parameter_groups,
     published_metrics,
     replace_head,
-    meta_model,
     top_level_parts,
     train_mode,
-    activation_bytes,
 )
 from helpers.training import compute_loss
 from helpers.widgets import architecture_chooser, surgery_explorer
