@@ -106,10 +106,14 @@ def meta_model(architecture: str) -> nn.Module:
 
 
 def meta_twin(model: nn.Module) -> nn.Module:
-    """A copy of `model` without its numbers, on the `meta` device: what it computes are shapes."""
+    """A copy of `model` without its numbers and its hooks, on the `meta` device: what it computes are shapes."""
     twins = {id(p): nn.Parameter(p.detach().to("meta"), p.requires_grad) for p in model.parameters()}
     twins |= {id(buffer): buffer.detach().to("meta") for buffer in model.buffers()}
-    return copy.deepcopy(model, twins)
+    twin = copy.deepcopy(model, twins)
+    for layer in twin.modules():  # whoever hooked the model waits for numbers
+        layer._forward_hooks.clear()
+        layer._forward_pre_hooks.clear()
+    return twin
 
 
 def find_head(model: nn.Module) -> str:

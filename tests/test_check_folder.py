@@ -15,7 +15,7 @@ from helpers.data import ImageDataset, load_image
 from helpers.errors import LessonError
 from helpers.tracks import IMAGES
 
-INSECTS = IMAGES["embedded"]
+INSECTS = IMAGES["insects"]
 
 
 @pytest.fixture

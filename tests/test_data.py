@@ -33,7 +33,7 @@ from helpers.widgets import batch_explorer
 
 RED, GREEN, BLUE, GREY = (255, 0, 0), (0, 255, 0), (0, 0, 255), (128, 128, 128)
 WHITE, BLACK = (255, 255, 255), (0, 0, 0)
-INSECTS = IMAGES["embedded"]
+INSECTS = IMAGES["insects"]
 
 
 def quarters(size: tuple[int, int] = (16, 8)) -> Image.Image:
@@ -393,7 +393,7 @@ def test_memory_reads_each_file_once(splits):
 
 @pytest.fixture(scope="module")
 def kept() -> CachedDataset:
-    return CachedDataset(image_datasets(IMAGES["embedded"], 64)["val"])  # 70 ants, 83 bees
+    return CachedDataset(image_datasets(IMAGES["insects"], 64)["val"])  # 70 ants, 83 bees
 
 
 def test_few_pictures_of_each_class(kept):

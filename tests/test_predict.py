@@ -21,7 +21,7 @@ from helpers.tracks import IMAGES
 from helpers.transforms import eval_transform
 
 CLASSES = ["ants", "bees", "wasps"]
-PICTURE = min((IMAGES["embedded"] / "val" / "ants").iterdir())
+PICTURE = min((IMAGES["insects"] / "val" / "ants").iterdir())
 
 
 @pytest.fixture(scope="module")

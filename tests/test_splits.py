@@ -18,7 +18,7 @@ def fill_with_insects(folder: Path, number: int) -> None:
     """Put so many ants and so many bees of the embedded pictures into a folder, by class."""
     for name in ("ants", "bees"):
         (folder / name).mkdir()
-        for path in sorted((IMAGES["embedded"] / "train" / name).iterdir())[:number]:
+        for path in sorted((IMAGES["insects"] / "train" / name).iterdir())[:number]:
             (folder / name / path.name).write_bytes(path.read_bytes())
 
 
