@@ -30,7 +30,7 @@ def processor_seconds() -> float:
 def load(preprocessing: Preprocessing = PREPROCESSING) -> Datasets:
     """The splits of the embedded images, each picture decoded once."""
     return {
-        split: CachedDataset(dataset) for split, dataset in image_datasets(IMAGES["embedded"], preprocessing).items()
+        split: CachedDataset(dataset) for split, dataset in image_datasets(IMAGES["insects"], preprocessing).items()
     }
 
 

@@ -48,7 +48,7 @@ from helpers.training import fine_tune, train_model
 from helpers.transforms import eval_transform, train_transform
 
 RESULTS = Path(__file__).with_suffix(".json")
-FOLDER = IMAGES["embedded"]
+FOLDER = IMAGES["insects"]
 LOOPS = {"loop": FOLDER, "loop on photographs": IMAGES["photos"]}  # the second one where `make photos` was run
 FLAGS = {"num_workers": 2, "persistent_workers": True}  # a worker for each core, kept from epoch to epoch
 DEPTHS = ("all layers", "from layer2", "from layer3", "from layer4", "head only")

@@ -3,30 +3,54 @@
 import copy
 
 import torch
-from captum.attr import LayerAttribution, LayerGradCam
 from torch import nn
 
-from helpers.devices import device_of
+from helpers.devices import device_of, to_device
+from helpers.features import hooks, layers_with_places, split_tokens
+from helpers.models import forward_checked
 
 
-def grad_cam(model: nn.Module, images: torch.Tensor, classes, layer: str = "layer4") -> torch.Tensor:
-    """Grad-CAM (Selvaraju et al., 2017), as captum computes it: the regions that raise the score of a class.
+def cam_layer(model: nn.Module) -> str:
+    """The last layer with a spatial map that the head depends on: `layer4` in a ResNet, the last ReLU of VGG16.
+
+    A vision transformer's head reads the class token alone, which gets what it knows about the places from the
+    block before the last.
+    """
+    layers = layers_with_places(model)
+    name = list(layers)[-1]
+    if not (layers[name][1] and getattr(model, "has_class_token", True)):
+        return name
+    with_token = [name for name, (_, others) in layers.items() if others]
+    blocks = [name for name in with_token if not isinstance(model.get_submodule(name), nn.LayerNorm)]
+    return blocks[-2:][0]
+
+
+def grad_cam(model: nn.Module, images: torch.Tensor, classes, layer: str | None = None) -> torch.Tensor:
+    """Grad-CAM (Selvaraju et al., 2017): the regions that raise the score of a class.
 
     Args:
-        model: a convolutional network; it is set to `eval()`.
+        model: a convolutional network or a vision transformer; it is set to `eval()`.
         images: (n, 3, h, w), normalised.
         classes: (n,), the index of the class to explain, for each image.
-        layer: name of the submodule whose channels are weighted; best the last one with a spatial map.
+        layer: name of the submodule whose channels are weighted; None takes `cam_layer(model)`.
 
     Returns:
         (n, h, w) float on the CPU: 1 at the maximum of each image; all 0 where no region raises the score.
+
+    Raises:
+        LessonError: there is no such layer, or the images do not fit the model.
     """
-    device = device_of(model)
-    explainer = LayerGradCam(model.eval(), model.get_submodule(layer))
-    target = torch.as_tensor(classes, device=device)
-    coarse = explainer.attribute(images.to(device), target, relu_attributions=True).detach()
-    maps = LayerAttribution.interpolate(coarse, images.shape[2:], "bilinear").squeeze(1).cpu()
-    return maps / maps.amax((1, 2), keepdim=True).clamp(min=torch.finfo(maps.dtype).tiny)
+    outputs = {}
+    with torch.enable_grad(), hooks(model.eval(), [layer or cam_layer(model)], outputs.__setitem__):
+        x = to_device(images, model).detach().requires_grad_()  # so that there are gradients in a frozen network, too
+        logits = forward_checked(model, x)
+        target = torch.as_tensor(classes, device=device_of(model))
+        (output,) = outputs.values()
+        (gradient,) = torch.autograd.grad(logits.gather(1, target[:, None]).sum(), output)
+    maps, slopes = split_tokens(output.detach())[1], split_tokens(gradient)[1]
+    coarse = (maps * slopes.mean((2, 3), keepdim=True)).sum(1, keepdim=True).relu()
+    fine = nn.functional.interpolate(coarse.float(), images.shape[2:], mode="bilinear").squeeze(1).cpu()
+    return fine / fine.amax((1, 2), keepdim=True).clamp(min=torch.finfo(fine.dtype).tiny)
 
 
 def randomised_copy(model: nn.Module) -> nn.Module:

@@ -1,4 +1,8 @@
-"""What a frozen backbone makes of the pictures, computed once, and a linear probe on it (lessons 00, 06)."""
+"""What a frozen backbone makes of the images, computed once, and a linear probe on it (lessons 00, 06)."""
+
+import math
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import numpy as np
 import torch
@@ -7,37 +11,135 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 from torch import nn
 from torch.utils.data import DataLoader
-from torchvision.models.feature_extraction import create_feature_extractor
 
 from helpers.devices import to_device
-from helpers.models import find_head, forward_checked
+from helpers.errors import LessonError
+from helpers.models import find_head, find_heads, forward_checked, meta_twin, native_size, open_containers
 
-LAYERS = ("layer3", "layer4")  # of a ResNet: middle-sized shapes, and whole things
+ACTIVATIONS = (nn.ReLU, nn.ReLU6, nn.GELU, nn.SiLU, nn.Hardswish)
+
+
+def split_tokens(output: torch.Tensor) -> tuple[torch.Tensor | None, torch.Tensor]:
+    """What a layer returns, as feature maps; those of a vision transformer are its tokens, put back into their square.
+
+    Args:
+        output: (n, channels, height, width); (n, height, width, channels), as in a Swin transformer, of square
+            images; or (n, tokens, channels), also of square images, perhaps with a class token at the beginning.
+
+    Returns:
+        The tokens (n, tokens, channels) that are no places, or None where there are none; the maps (n, channels,
+        height, width).
+    """
+    if output.ndim == 4:
+        first, second, third = output.shape[1:]
+        channels_last = first == second != third
+        return None, output.permute(0, 3, 1, 2) if channels_last else output
+    side = math.isqrt(output.shape[1])
+    others = output.shape[1] - side**2
+    maps = output[:, others:].transpose(1, 2).unflatten(2, (side, side))
+    return (output[:, :others] if others else None), maps
+
+
+def layers_with_places(model: nn.Module) -> dict[str, tuple[int, bool]]:
+    """The layers before the head that still know where in the image something is, from the input on.
+
+    Found by one forward pass of a twin without numbers, at the size that the model was made for.
+
+    Returns:
+        The number of places of each, and whether tokens come with them that are none (a class token). The layers
+        are those of `top_level_parts`, and the activations between them.
+    """
+    twin = meta_twin(model).eval()
+    heads, found = find_heads(model), {}
+
+    def note(name: str, output) -> None:
+        if isinstance(output, torch.Tensor) and output.ndim in (3, 4):
+            others, maps = split_tokens(output)
+            if maps.shape[2:].numel() > 1:
+                found[name] = (maps.shape[2:].numel(), others is not None)
+
+    before_head = []
+    for name, layer in open_containers(model):
+        if name in heads:
+            break
+        if isinstance(layer, ACTIVATIONS) or any(True for _ in layer.parameters()):
+            before_head.append(name)
+    size = native_size(model)
+    with hooks(twin, before_head, note), torch.no_grad():
+        forward_checked(twin, torch.empty(1, 3, size, size, device="meta"))
+    return found
+
+
+def feature_layers(model: nn.Module) -> tuple[str, ...]:
+    """The last layer at each of the two lowest resolutions: middle-sized shapes, and whole things.
+
+    `layer3` and `layer4` in a ResNet. A vision transformer has one resolution: its last layer alone.
+    """
+    last = {places: name for name, (places, _) in layers_with_places(model).items()}
+    return tuple(last.values())[-2:]
+
+
+@contextmanager
+def hooks(model: nn.Module, layers, note: Callable[[str, object], None]) -> Iterator[None]:
+    """Within it, `note(name, output)` gets what each of `layers` returns in a forward pass.
+
+    Raises:
+        LessonError: there is no such layer.
+    """
+    modules, handles = dict(model.named_modules()), []
+    for name in layers:
+        if name not in modules:
+            raise LessonError(
+                f"{type(model).__name__} has no layer {name!r}; there are {', '.join(dict(open_containers(model)))}, "
+                "and those within them."
+            )
+    try:
+        for name in layers:
+            handles.append(modules[name].register_forward_hook(lambda _, __, output, name=name: note(name, output)))
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()
 
 
 @torch.inference_mode()
 def extract_features(
-    model: nn.Module, loader: DataLoader, layers: tuple[str, ...] = LAYERS
+    model: nn.Module, loader: DataLoader, layers: tuple[str, ...] | None = None
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Run each picture through the network once and keep the mean of each channel of `layers`.
+    """Run each image through the network once and keep what `layers` return, averaged over the image.
+
+    Of a vision transformer's tokens, the class token is kept if there is one, and the mean otherwise: what its own
+    head would read.
 
     Args:
-        model: a convolutional network, on the device where it shall run.
+        model: a network of torchvision or timm, on the device where it shall run.
         loader: batches of (n, 3, h, w) and their labels.
-        layers: names of submodules that return (n, channels, height, width).
+        layers: names of submodules that return feature maps or tokens; None takes `feature_layers(model)`.
 
     Returns:
         features: float32, (number of images, channels of all layers together); labels: int64.
+
+    Raises:
+        LessonError: there is no such layer, or the images do not fit the model.
     """
-    extractor = create_feature_extractor(model.eval(), list(layers))
+    layers = layers or feature_layers(model.eval())
+    model.eval()
+    pooled = {}
+
+    def keep(name: str, output: torch.Tensor) -> None:
+        others, maps = split_tokens(output)
+        class_token = others is not None and getattr(model, "has_class_token", True)  # timm's know it
+        pooled[name] = others[:, 0] if class_token else maps.mean((2, 3))
+
     features, labels = np.empty((0, 0)), []
-    for x, y in loader:
-        maps = forward_checked(extractor, to_device(x, model))
-        rows = torch.cat([maps[layer].mean((2, 3)) for layer in layers], 1).float().cpu().numpy()
-        if not labels:  # room for all at once: thousands of small pieces would leave holes in the memory
-            features = np.empty((len(loader.sampler), rows.shape[1]), np.float32)
-        features[len(labels) : len(labels) + len(y)] = rows
-        labels += y.tolist()
+    with hooks(model, layers, keep):
+        for x, y in loader:
+            forward_checked(model, to_device(x, model))
+            rows = torch.cat([pooled[layer] for layer in layers], 1).float().cpu().numpy()
+            if not labels:  # room for all at once: thousands of small pieces would leave holes in the memory
+                features = np.empty((len(loader.sampler), rows.shape[1]), np.float32)
+            features[len(labels) : len(labels) + len(y)] = rows
+            labels += y.tolist()
     return features[: len(labels)], np.array(labels)
 
 
@@ -47,11 +149,16 @@ def linear_probe(features: np.ndarray, labels: np.ndarray, C: float = 0.01) -> P
     Args:
         features: (images, channels).
         labels: (images,), class indices.
-        C: inverse strength of the L2 penalty; small, since there are more channels than pictures.
+        C: inverse strength of the L2 penalty; small, since there are more channels than images.
 
     Returns:
         A fitted scikit-learn pipeline with `predict`, `predict_proba` and `score`.
+
+    Raises:
+        LessonError: all labels are the same.
     """
+    if len(set(np.asarray(labels).tolist())) < 2:
+        raise LessonError("All images have the same label: a probe needs images of at least two classes.")
     return make_pipeline(StandardScaler(), LogisticRegression(C=C, max_iter=1000)).fit(features, labels)
 
 
@@ -64,16 +171,26 @@ def penultimate_features(model: nn.Module, loader: DataLoader) -> tuple[np.ndarr
         loader: batches of (n, 3, h, w) and their labels.
 
     Returns:
-        features: float32, (number of images, inputs of the head); labels: int64.
+        features: float32, (number of images, inputs of the head); labels: int64. For a convolutional head, as
+        SqueezeNet's, the mean over the image.
+
+    Raises:
+        LessonError: the images do not fit the model.
     """
     head = model.get_submodule(find_head(model))
     features, labels = [], []
-    hook = head.register_forward_pre_hook(lambda layer, inputs: features.append(inputs[0].float().cpu()))
+
+    def keep(layer: nn.Module, inputs: tuple[torch.Tensor]) -> None:
+        features.append((inputs[0].mean((2, 3)) if inputs[0].ndim == 4 else inputs[0]).float().cpu())
+
+    hook = head.register_forward_pre_hook(keep)
     model.eval()
-    for x, y in loader:
-        forward_checked(model, to_device(x, model))
-        labels.append(y)
-    hook.remove()
+    try:
+        for x, y in loader:
+            forward_checked(model, to_device(x, model))
+            labels.append(y)
+    finally:
+        hook.remove()
     return torch.cat(features).numpy(), torch.cat(labels).numpy()
 
 
@@ -84,15 +201,34 @@ def probe_head(model: nn.Module, loader: DataLoader) -> nn.Module:
     A random head would first send random gradients through the pretrained layers.
 
     Args:
-        model: after `replace_head`; its head is a linear layer.
+        model: after `replace_head`.
         loader: batches of (n, 3, h, w) and their labels, best with a deterministic transform.
+
+    Raises:
+        LessonError: the head has not one output for each class, a class has no images, or the images do not fit the
+            model.
     """
     head = model.get_submodule(find_head(model))
-    scaler, probe = linear_probe(*penultimate_features(model, loader))
+    features, labels = penultimate_features(model, loader)
+    outputs, present = len(head.weight), sorted(set(labels.tolist()))
+    if present != list(range(outputs)):
+        raise LessonError(
+            f"The head has {outputs} outputs, and the training images have the labels {_listed(present)}: each output "
+            "needs images of its class; replace_head(model, num_classes) gives the model one output per class."
+        )
+    scaler, probe = linear_probe(features, labels)
     weight = torch.from_numpy(probe.coef_ / scaler.scale_)  # the head takes features as they are
     bias = torch.from_numpy(probe.intercept_) - weight @ torch.from_numpy(scaler.mean_)
-    if len(probe.classes_) == 2:  # scikit-learn has one score for two classes: their difference
+    if outputs == 2:  # scikit-learn has one score for two classes: their difference
         weight, bias = torch.cat([-weight, weight]) / 2, torch.cat([-bias, bias]) / 2
-    head.weight.copy_(weight)
+    if isinstance(head, nn.Conv2d):
+        # SqueezeNet cuts its logits off below 0 before it averages them over the image. The same number added to all
+        # of them changes no probability and keeps them above.
+        bias = bias + 100
+    head.weight.copy_(weight.view_as(head.weight))
     head.bias.copy_(bias)
     return model
+
+
+def _listed(labels: list[int]) -> str:
+    return ", ".join(map(str, labels if len(labels) < 10 else [*labels[:3], "…", labels[-1]]))

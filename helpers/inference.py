@@ -15,7 +15,7 @@ from helpers.devices import to_device
 from helpers.errors import LessonError
 from helpers.files import atomic_write
 from helpers.images import load_image
-from helpers.models import forward_checked, meta_model, replace_head
+from helpers.models import forward_checked, load_model, meta_model, replace_head
 from helpers.transforms import eval_transform
 from helpers.weights import Preprocessing
 
@@ -28,7 +28,7 @@ class SavedModel:
 
     Attributes:
         network: in evaluation mode.
-        architecture: the name of torchvision's builder, as in `resnet18`.
+        architecture: the name of its builder, as `helpers.models.load_model` takes it.
         class_names: in the order of the network's outputs.
         preprocessing: what it was trained with.
     """
@@ -99,17 +99,17 @@ def save_model(
     model: nn.Module,
     class_names: list[str],
     preprocessing: Preprocessing,
-    architecture: str = "resnet18",
+    architecture: str | None = None,
 ) -> None:
     """Write a trained model into one safetensors file: weights, classes and preprocessing; no code.
 
     Args:
         path: as in `insects.safetensors`; a file that is there is replaced, whole.
-        model: a network of torchvision after `replace_head`; perhaps compiled, or spread over devices. Weights in half
-            precision are saved as they are.
+        model: a network of torchvision or timm after `replace_head`; perhaps compiled, or spread over devices. Weights
+            in half precision are saved as they are.
         class_names: in the order of its outputs.
         preprocessing: what it was trained with.
-        architecture: the name of torchvision's builder.
+        architecture: the name of its builder, as `load_model` takes it; None takes the one that `load_model` noted.
 
     Raises:
         LessonError: the model is not of this architecture and these classes, or the file cannot be written.
@@ -120,6 +120,12 @@ def save_model(
         raise LessonError(
             f"The model takes images of {model.image_size} pixels, and the preprocessing makes them of "
             f"{preprocessing.size}; give the one that it was trained with."
+        )
+    architecture = architecture or getattr(model, "architecture", None)
+    if architecture is None:
+        raise LessonError(
+            f"Which network this {type(model).__name__} is has to be said, for `load_saved` builds it anew: "
+            "save_model(..., architecture='resnet18') for a ResNet18 of torchvision, 'timm/resnet18' for timm's."
         )
     weights = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
     _fitted(weights, architecture, len(class_names), "The model")
@@ -177,8 +183,8 @@ def _fitted(weights: dict[str, torch.Tensor], architecture: str, num_classes: in
     """The network with these weights, or one line that says what does not match."""
     try:
         network = replace_head(meta_model(architecture), num_classes)
-    except ValueError as error:
-        raise LessonError(f"{source} names the architecture {architecture!r}, which torchvision lacks.") from error
+    except LessonError as error:
+        raise LessonError(f"{source} cannot be built. {error}") from error
     expected = network.state_dict()
     for name in [*expected, *(weights.keys() - expected.keys())]:
         wanted, there = (tuple(state[name].shape) if name in state else "none" for state in (expected, weights))
@@ -187,5 +193,7 @@ def _fitted(weights: dict[str, torch.Tensor], architecture: str, num_classes: in
                 f"{source} does not match {architecture} with {num_classes} classes: "
                 f"{name} is {there}, expected {wanted}."
             )
+    if len(list(network.buffers())) > sum(name in expected for name, _ in network.named_buffers()):
+        network = replace_head(load_model(None, architecture), num_classes)  # some tables are made, not saved
     network.load_state_dict(weights, assign=True)
     return network

@@ -1,94 +1,137 @@
 """Backbones, their heads, and what of them is trained (lesson 03)."""
 
 import copy
-import hashlib
-from pathlib import Path
+from collections.abc import Iterator
+from contextlib import suppress
 
-import safetensors.torch
 import torch
 import torchvision
 from torch import nn
 from torch.nn.modules.module import register_module_parameter_registration_hook
 from torch.utils.flop_counter import FlopCounterMode
 
-from helpers import ROOT
 from helpers.errors import LessonError
-from helpers.weights import torchvision_preprocessing
+from helpers.weights import SOURCES, check_weights, library_of, preprocessing_of
 
-EMBEDDED = ROOT / "data" / "weights" / "resnet18_tiny_imagenet.safetensors"
 BATCH_NORM = nn.modules.batchnorm._BatchNorm
-CONTAINERS = {"features", "encoder", "layers", "blocks", "trunk_output", "classifier", "heads"}
+CONTAINERS = {"features", "encoder", "layers", "blocks", "stages", "trunk_output", "classifier", "heads", "head"}
+USUAL_SIZES = (224, 299, 384, 512)  # in pixels, of the images that networks are made for
 
 
-def load_model(weights: str | None = "embedded", architecture: str = "resnet18") -> nn.Module:
-    """A network of torchvision with its pretrained weights.
+def load_model(weights: str | None = "embedded", architecture: str | None = None) -> nn.Module:
+    """A network with its pretrained weights.
 
     Args:
-        weights: `embedded` (this project's ResNet18, 199 classes of Tiny ImageNet), the name of
-            torchvision's weights (`IMAGENET1K_V1`, `DEFAULT`; downloaded once), or None for random ones.
-        architecture: the name of torchvision's builder, as in `resnet18`, `vgg16`, `inception_v3`.
+        weights: a name in `helpers.weights.SOURCES` (`embedded`, this project's ResNet18; `imagenet`, EfficientNet-
+            Lite0; `efficientnet_lite1`; `efficientnet_lite2`), the name of torchvision's weights (`IMAGENET1K_V1`,
+            `DEFAULT`; downloaded once), or None for random ones.
+        architecture: the name of a builder of torchvision or timm, as in `resnet18`, `vgg16`, `inception_v3`,
+            `vit_tiny_patch16_224`. None takes that of the weights; for torchvision's and random ones, `resnet18`.
+
+    Returns:
+        The network. Its attribute `architecture` keeps the builder's name.
 
     Raises:
-        LessonError: the embedded weights are damaged, or exist for ResNet18 only.
+        LessonError: there are no such weights, or they are damaged or not installed.
     """
-    if weights != "embedded":
-        return torchvision.models.get_model(architecture, weights=weights, **_options(architecture, weights))
-    if architecture != "resnet18":
-        raise LessonError(
-            f"The embedded weights are a ResNet18's; for {architecture} there are torchvision's: "
-            "weights='DEFAULT' downloads them once."
-        )
-    model = torchvision.models.resnet18(num_classes=199)
-    model.load_state_dict(safetensors.torch.load_file(verified(EMBEDDED)))
+    source = SOURCES.get(weights)
+    architecture = architecture or (source.architecture if source else "resnet18")
+    if source is None or source.architecture != architecture:
+        if weights is not None:
+            check_weights(weights, architecture)
+        return _build(architecture, weights)
+    model = _build(architecture, num_classes=source.num_classes)
+    model.load_state_dict(_as_named_in(model, source.tensors()))
     return model
 
 
-def verified(path: Path) -> Path:
-    """`path`, once its sha256 is the one in `SHA256SUMS` beside it."""
-    sums = dict(reversed(line.split()) for line in (path.parent / "SHA256SUMS").read_text().splitlines())
-    if not path.is_file() or hashlib.sha256(path.read_bytes()).hexdigest() != sums[path.name]:
-        raise LessonError(f"{path.name} is missing or damaged; `git checkout data/weights` restores it.")
-    return path
+def _build(architecture: str, weights: str | None = None, **options) -> nn.Module:
+    """The network of torchvision or timm, which then knows its builder's name."""
+    library, name = library_of(architecture)
+    if library == "timm":
+        import timm
+
+        model = timm.create_model(name, **options)
+    else:
+        if weights is None and name in ("googlenet", "inception_v3"):
+            options["init_weights"] = True  # so that the two oldest builders do not warn of a change to come
+        model = torchvision.models.get_model(name, weights=weights, **options)
+    model.architecture = architecture
+    return model
 
 
-def _options(architecture: str, weights: str | None) -> dict:
-    """What random weights need so that the two oldest builders do not warn of a change to come."""
-    return {"init_weights": True} if weights is None and architecture in ("googlenet", "inception_v3") else {}
+def _as_named_in(model: nn.Module, tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """The same tensors under the names of `model`: as they are, or one after the other, in the same order.
+
+    Raises:
+        LessonError: kind or shape of one of them is not that of its counterpart.
+    """
+    own = model.state_dict()
+    if own.keys() == tensors.keys():
+        return tensors
+    counters = {name for name in own if name.endswith("num_batches_tracked")}  # older files lack them; all stay 0
+    ours = [name for name in own if name not in counters]
+    theirs = [name for name in tensors if not name.endswith("num_batches_tracked")]
+    renamed = {name: own[name] for name in counters}
+    for name, other in zip(ours, theirs, strict=True):
+        if name.split(".")[-1] != other.split(".")[-1] or own[name].shape != tensors[other].shape:
+            raise LessonError(
+                f"The weights do not fit: {other} is {tuple(tensors[other].shape)}, {name} {tuple(own[name].shape)}."
+            )
+        renamed[name] = tensors[other]
+    return renamed
 
 
-def input_size(architecture: str, weights: str = "DEFAULT") -> int:
-    """The side of the square, in pixels, for which torchvision's weights of an architecture were made."""
-    return torchvision_preprocessing(architecture, weights).size
+def input_size(architecture: str, weights: str | None = None) -> int:
+    """The side of the square, in pixels, for which weights were made; None: the best ones of the architecture."""
+    return preprocessing_of(weights, architecture).size
 
 
 def meta_model(architecture: str) -> nn.Module:
-    """A network of torchvision without its numbers: layers and shapes only, on PyTorch's `meta` device.
+    """A network of torchvision or timm without its numbers: layers and shapes only, on PyTorch's `meta` device.
 
     It takes neither time nor memory, even for a network of gigabytes. `with torch.device("meta")` does the
     same for most architectures, but RegNets compute their widths with tensors, which then hold no values.
     """
-    options = _options(architecture, None)
-    if architecture.startswith("vit_"):  # the only ones that are built for one size
-        options["image_size"] = input_size(architecture)
+    library, name = library_of(architecture)
+    # Only torchvision's vision transformers have to be told for which size they are built.
+    options = {"image_size": input_size(name)} if library == "torchvision" and name.startswith("vit_") else {}
     hook = register_module_parameter_registration_hook(
         lambda layer, name, parameter: nn.Parameter(parameter.to("meta"), parameter.requires_grad)
     )
     try:
-        return torchvision.models.get_model(architecture, weights=None, **options).to("meta")
+        return _build(architecture, **options).to("meta")
     finally:
         hook.remove()
 
 
-def find_head(model: nn.Module) -> str:
-    """The name of the layer that makes the class scores: the last linear (or convolutional) one.
+def meta_twin(model: nn.Module) -> nn.Module:
+    """A copy of `model` without its numbers and its hooks, on the `meta` device: what it computes are shapes."""
+    twins = {id(p): nn.Parameter(p.detach().to("meta"), p.requires_grad) for p in model.parameters()}
+    twins |= {id(buffer): buffer.detach().to("meta") for buffer in model.buffers()}
+    twin = copy.deepcopy(model, twins)
+    for layer in twin.modules():  # whoever hooked the model waits for numbers
+        layer._forward_hooks.clear()
+        layer._forward_pre_hooks.clear()
+    return twin
 
-    `fc` in a ResNet, `classifier.6` in VGG16, `heads.head` in a vision transformer.
+
+def find_head(model: nn.Module) -> str:
+    """The name of the layer that makes the logits: the last linear (or convolutional) one, or what timm calls it.
+
+    `fc` in a ResNet, `classifier.6` in VGG16, `heads.head` in torchvision's vision transformers.
     """
+    if hasattr(model, "get_classifier"):
+        return find_heads(model)[-1]
     return [name for name, layer in model.named_modules() if isinstance(layer, (nn.Linear, nn.Conv2d))][-1]
 
 
 def find_heads(model: nn.Module) -> list[str]:
     """The names of all heads: the auxiliary ones of Inception and GoogLeNet, then the one of `find_head`."""
+    if hasattr(model, "get_classifier"):
+        classifiers = model.get_classifier()  # a distilled vision transformer of timm has two
+        classifiers = classifiers if isinstance(classifiers, tuple) else (classifiers,)
+        return [name for name, layer in model.named_modules() if any(layer is head for head in classifiers)]
     auxiliary = [(name, part) for name, part in model.named_children() if name.lower().startswith("aux")]
     return [*(f"{name}.{find_head(part)}" for name, part in auxiliary), find_head(model)]
 
@@ -96,8 +139,16 @@ def find_heads(model: nn.Module) -> list[str]:
 def replace_head(model: nn.Module, num_classes: int) -> nn.Module:
     """Give `model` a new, random head for `num_classes` classes, in place; auxiliary heads as well.
 
-    Works on every classification network of torchvision. Returns the model.
+    Works on every classification network of torchvision, and on timm's by their own `reset_classifier`. Returns
+    the model.
     """
+    if hasattr(model, "reset_classifier"):
+        first = next(model.parameters())
+        with torch.device(first.device):
+            model.reset_classifier(num_classes)
+        for name in find_heads(model):
+            model.get_submodule(name).to(first.dtype)
+        return model
     for name in find_heads(model):
         old = model.get_submodule(name)
         place = {"device": old.weight.device, "dtype": old.weight.dtype}
@@ -107,26 +158,27 @@ def replace_head(model: nn.Module, num_classes: int) -> nn.Module:
             new = nn.Conv2d(old.in_channels, num_classes, old.kernel_size, **place)
         parent, _, attribute = name.rpartition(".")
         setattr(model.get_submodule(parent), attribute, new)
+    if hasattr(model, "num_classes"):  # vision transformers and SqueezeNets note it
+        model.num_classes = num_classes
     return model
 
 
 def top_level_parts(model: nn.Module) -> list[str]:
     """The names of the parts that hold parameters, from the input to the head; auxiliary heads left out.
 
-    `conv1`, `bn1`, `layer1` to `layer4`, `fc` in a ResNet; containers such as VGG's `features` are opened.
+    `conv1`, `bn1`, `layer1` to `layer4`, `fc` in a ResNet; containers such as VGG's `features` are opened. Parameters
+    that belong to no layer, such as a vision transformer's class token, are in none of them.
     """
+    return [name for name, layer in open_containers(model) if any(True for _ in layer.parameters())]
 
-    def parts(network: nn.Module, prefix: str = "") -> list[str]:
-        names = []
-        for child, layer in network.named_children():
-            name = prefix + child
-            if child in CONTAINERS and list(layer.children()):
-                names += parts(layer, f"{name}.")
-            elif list(layer.parameters()) and not name.lower().startswith("aux"):
-                names.append(name)
-        return names
 
-    return parts(model)
+def open_containers(model: nn.Module, prefix: str = "") -> Iterator[tuple[str, nn.Module]]:
+    """The parts of a network with their names, with and without parameters; auxiliary heads left out."""
+    for child, layer in model.named_children():
+        if child in CONTAINERS and list(layer.children()):
+            yield from open_containers(layer, f"{prefix}{child}.")
+        elif prefix or not child.lower().startswith("aux"):
+            yield prefix + child, layer
 
 
 def freeze(model: nn.Module, trainable: tuple[str, ...] = ()) -> nn.Module:
@@ -155,12 +207,21 @@ def _within(parameter: str, part: str) -> bool:
 def freeze_norms(model: nn.Module) -> nn.Module:
     """Keep every BatchNorm layer as it was pretrained, in place: its scales here, its statistics by `train_mode`.
 
-    A few hundred pictures in small batches tell less about mean and variance than the pretraining did. Returns
+    A few hundred images in small batches tell less about mean and variance than the pretraining did. Returns
     the model.
+
+    Raises:
+        LessonError: there is no BatchNorm. LayerNorm, as in vision transformers and ConvNeXt, keeps no statistics:
+            small batches cannot spoil it.
     """
-    for layer in model.modules():
-        if isinstance(layer, BATCH_NORM):
-            layer.requires_grad_(False)
+    layers = [layer for layer in model.modules() if isinstance(layer, BATCH_NORM)]
+    if not layers:
+        raise LessonError(
+            f"{type(model).__name__} has no BatchNorm layers, and LayerNorm keeps no statistics that small batches "
+            "could spoil: leave freeze_norms out."
+        )
+    for layer in layers:
+        layer.requires_grad_(False)
     return model
 
 
@@ -176,26 +237,56 @@ def train_mode(model: nn.Module) -> None:
 
 
 def forward_checked(model: nn.Module, x: torch.Tensor):
-    """What `model` says to pictures (n, 3, h, w).
+    """What `model` makes of images (n, 3, h, w). Every helper runs its forward passes through it.
 
     Raises:
-        LessonError: the pictures are too small for its layers, or a single one for its BatchNorm.
+        LessonError: the model cannot take images of this size, or a single one in training.
     """
     try:
         return model(x)
-    except (RuntimeError, ValueError) as error:
-        size, reason = x.shape[-1], str(error)
-        if len(x) == 1 and "more than 1 value per channel" in reason:
-            raise LessonError(
-                f"A batch of one image is too small for BatchNorm at {size} pixels: let `make_dataloaders` make the "
-                "batches, which leaves no image alone, or take larger pictures."
-            ) from error
-        if "Output size is too small" in reason or "Kernel size can't be greater" in reason:
-            raise LessonError(
-                f"Pictures of {size} pixels are too small for {type(model).__name__}: nothing is left of them on the "
-                "way through its layers. `helpers.models.input_size` says which size it was made for."
-            ) from error
+    except (RuntimeError, ValueError, AssertionError) as error:
+        problem = _wrong_shape(model, tuple(x.shape))
+        if problem:
+            raise LessonError(problem) from error
         raise
+
+
+def native_size(model: nn.Module) -> int:
+    """The side of the square, in pixels, that a model was made for; 224 where nothing tells."""
+    if hasattr(model, "image_size"):  # torchvision's vision transformers
+        return model.image_size
+    if hasattr(model, "patch_embed") and getattr(model.patch_embed, "img_size", None):  # timm's
+        return model.patch_embed.img_size[0]
+    return input_size(model.architecture) if hasattr(model, "architecture") else USUAL_SIZES[0]
+
+
+def _wrong_shape(model: nn.Module, shape: tuple[int, ...]) -> str:
+    """Why a forward pass failed, if its shapes alone make it fail: a twin without numbers fails, too."""
+    if len(shape) != 4:
+        return ""
+    twin, name = meta_twin(model), type(model).__name__
+    fitting = [size for size in (native_size(model), *USUAL_SIZES) if _takes(twin, (2, 3, size, size))]
+    if _takes(twin, shape) or not fitting:
+        return ""
+    if shape[1] != 3:
+        return f"{name} takes images with 3 channels, not {shape[1]}: `image.convert('RGB')` makes them."
+    if shape[0] == 1 and _takes(twin, (2, *shape[1:])):
+        return (
+            f"A batch of one image is too small for BatchNorm at {shape[-1]} pixels: let `make_dataloaders` make the "
+            "batches, which leaves no image alone, or take larger images."
+        )
+    return (
+        f"{name} cannot take images of {shape[3]} x {shape[2]} pixels; {fitting[0]} x {fitting[0]} fit: "
+        f"`preprocessing.at({fitting[0]})` prepares them."
+    )
+
+
+@torch.no_grad()
+def _takes(twin: nn.Module, shape: tuple[int, ...]) -> bool:
+    with suppress(RuntimeError, ValueError, AssertionError):
+        twin(torch.empty(shape, device="meta"))
+        return True
+    return False
 
 
 def count_parameters(model: nn.Module) -> tuple[int, int]:
@@ -209,8 +300,9 @@ def parameter_groups(
 ) -> list[dict]:
     """What the optimizer should receive: the parameters that are trained, in at most four groups.
 
-    The heads come first, so that `optimizer.param_groups[0]["lr"]` is theirs. Biases and the parameters of
-    normalisation layers get no weight decay (He et al., Bag of Tricks, 2019).
+    The heads come first, so that `optimizer.param_groups[0]["lr"]` is theirs. Weight decay is for the weights of linear
+    and convolutional layers only: not for biases and normalisation layers (He et al., Bag of Tricks, 2019), nor for
+    what is neither (class tokens, tables of positions, scales of layers), nor for what timm exempts.
 
     Args:
         model: after `replace_head` and `freeze`.
@@ -232,10 +324,13 @@ def parameter_groups(
         for decayed in (True, False)
     }
     heads = find_heads(model)
+    exempt = model.no_weight_decay() if hasattr(model, "no_weight_decay") else ()
     for name, parameter in model.named_parameters():
         if parameter.requires_grad:
             part = "head" if any(_within(name, head) for head in heads) else "backbone"
-            groups[part, parameter.ndim > 1]["params"].append(parameter)  # biases and norms have one axis
+            # The weights of normalisation layers have one axis; tokens, tables and scales are not called so.
+            decayed = name.endswith("weight") and parameter.ndim > 1 and name not in exempt
+            groups[part, decayed]["params"].append(parameter)
     return [group for group in groups.values() if group["params"]]
 
 
@@ -254,7 +349,7 @@ def published_metrics(architecture: str) -> dict[str, float]:
 
 
 def activation_bytes(model: nn.Module, size: int, batch_size: int = 1) -> int:
-    """The memory that one training step keeps for its backward pass: all that the layers have put by.
+    """The memory of the activations that one training step saves for its backward pass, in bytes.
 
     Counted on a twin without numbers; weights, gradients and the optimizer's state come on top.
 
@@ -263,7 +358,7 @@ def activation_bytes(model: nn.Module, size: int, batch_size: int = 1) -> int:
         size: the side of the picture, in pixels.
         batch_size: how many pictures; at least 2 for networks whose BatchNorm sees one value per picture.
     """
-    twin = copy.deepcopy(model).to("meta").train()
+    twin = meta_twin(model).train()
     own = {parameter.untyped_storage()._cdata for parameter in twin.parameters()}
     kept = {}
 
@@ -274,7 +369,7 @@ def activation_bytes(model: nn.Module, size: int, batch_size: int = 1) -> int:
         return tensor
 
     with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
-        twin(torch.empty(batch_size, 3, size, size, device="meta"))
+        forward_checked(twin, torch.empty(batch_size, 3, size, size, device="meta"))
     return sum(storage.nbytes() for storage in kept.values())
 
 
@@ -284,7 +379,7 @@ def count_multiply_adds(model: nn.Module, size: int) -> int:
     Counted by PyTorch's `FlopCounterMode`, for which one is two operations, on a twin without numbers:
     nothing is computed. Like torchvision's own figures, they are those of convolutions and matrix products.
     """
-    twin = copy.deepcopy(model).to("meta").eval()
+    twin = meta_twin(model).eval()
     with torch.no_grad(), FlopCounterMode(display=False) as counter:
-        twin(torch.empty(1, 3, size, size, device="meta"))
+        forward_checked(twin, torch.empty(1, 3, size, size, device="meta"))
     return counter.get_total_flops() // 2

@@ -1,8 +1,7 @@
 """Which images and which pretrained weights a lesson uses.
 
-`embedded` lies in the repository and needs no network; `photos` is brought by `make photos`. Both run
-the same code. `TL_TRACK` chooses for every notebook, an argument for one; `TL_IMAGES` and `TL_WEIGHTS`
-choose the two halves apart.
+Any images go with any weights; a track is a pair of them with a name. `TL_TRACK` chooses for every notebook, an
+argument for one; `TL_IMAGES` and `TL_WEIGHTS` choose the two halves apart.
 """
 
 import os
@@ -11,13 +10,20 @@ from pathlib import Path
 
 from helpers import ROOT
 from helpers.errors import LessonError
-from helpers.weights import Preprocessing, preprocessing_of
+from helpers.weights import SOURCES, Preprocessing, check_weights, preprocessing_of
 
 IMAGES = {
-    "embedded": ROOT / "data" / "insects",
+    "insects": ROOT / "data" / "insects",
+    "species": ROOT / "data" / "species",
     "photos": ROOT / "data" / "downloads" / "hymenoptera_data",
 }
-WEIGHTS = {"embedded": "embedded", "photos": "IMAGENET1K_V1"}
+REMEDIES = {"insects": "git checkout data/insects", "species": "git checkout data/species", "photos": "make photos"}
+TRACKS = {  # the images and the weights of each
+    "embedded": ("insects", "embedded"),
+    "imagenet": ("insects", "imagenet"),
+    "species": ("species", "imagenet"),
+    "photos": ("photos", "IMAGENET1K_V1"),
+}
 
 
 @dataclass(frozen=True)
@@ -25,9 +31,9 @@ class Track:
     """One choice of images and weights.
 
     Attributes:
-        name: `embedded`, `photos`, or both halves, as in `photos images, embedded weights`.
+        name: one of `TRACKS`, or both halves, as in `photos images, embedded weights`.
         folder: of the images, with `train/`, `val/` and perhaps `test/`, each with one folder per class.
-        weights: `embedded`, or the name of torchvision's weights, as in `IMAGENET1K_V1`.
+        weights: as `helpers.models.load_model` takes them.
         preprocessing: that of the weights.
     """
 
@@ -53,24 +59,28 @@ def current_track(name: str | None = None) -> Track:
     """The track that this lesson runs on.
 
     Args:
-        name: `embedded` or `photos`; None takes `TL_TRACK`, and `embedded` where that is not set.
+        name: one of `TRACKS`; None takes `TL_TRACK`, and `embedded` where that is not set.
 
     Returns:
-        The track. `TL_IMAGES` (`embedded`, `photos` or a folder of your own) and `TL_WEIGHTS`
-        (`embedded`, `photos`) replace one half of it.
+        The track. `TL_IMAGES` (`insects`, `species`, `photos` or a folder of your own) and `TL_WEIGHTS` (a name in
+        `helpers.weights.SOURCES`, or of torchvision's weights of ResNet18) replace one half of it.
 
     Raises:
-        LessonError: the track is unknown, or its images are not on this machine.
+        LessonError: there is no such track, or its images or weights are not on this machine.
     """
     track = name or os.environ.get("TL_TRACK") or "embedded"
-    images = os.environ.get("TL_IMAGES") or track
-    weights = os.environ.get("TL_WEIGHTS") or track
-    for choice in (track, weights):
-        if choice not in WEIGHTS:
-            raise LessonError(f"There is no track {choice!r}; choose one of {', '.join(WEIGHTS)}.")
+    if track not in TRACKS:
+        raise LessonError(f"There is no track {track!r}; choose one of {', '.join(TRACKS)}.")
+    images = os.environ.get("TL_IMAGES") or TRACKS[track][0]
+    weights = os.environ.get("TL_WEIGHTS") or TRACKS[track][1]
     folder = IMAGES.get(images) or Path(images).expanduser().resolve()
     if not (folder / "train").is_dir():
-        remedy = "`make photos` brings them" if images == "photos" else "it needs the folders train and val"
+        remedy = f"`{REMEDIES[images]}` brings them" if images in REMEDIES else "it needs the folders train and val"
         raise LessonError(f"The images of {images!r} are not in {folder}: {remedy}.")
-    title = track if images == weights == track else f"{images} images, {weights} weights"
-    return Track(title, folder, WEIGHTS[weights], preprocessing_of(WEIGHTS[weights]))
+    if weights in SOURCES:
+        SOURCES[weights].path()  # a package that is missing is named now, not in the middle of a lesson
+    else:
+        check_weights(weights, "resnet18")
+    named = {pair: title for title, pair in TRACKS.items()}
+    title = named.get((images, weights), f"{images} images, {weights} weights")
+    return Track(title, folder, weights, preprocessing_of(weights))

@@ -263,7 +263,7 @@ def _draw_class_counts(ax: plt.Axes, batches: list[torch.Tensor], class_names: l
 
 
 def confusion_explorer(
-    model: nn.Module, dataset: Dataset, preprocessing: Preprocessing, layer: str = "layer4"
+    model: nn.Module, dataset: Dataset, preprocessing: Preprocessing, layer: str | None = None
 ) -> Explorer:
     """The images of one cell of the confusion matrix, the most confident first, with their Grad-CAM maps (lesson 05).
 
@@ -271,7 +271,7 @@ def confusion_explorer(
         model: a convolutional network that was trained on the classes of `dataset`.
         dataset: with `classes`; its pictures are normalised tensors, the same at each look.
         preprocessing: of these tensors.
-        layer: where `helpers.explain.grad_cam` looks.
+        layer: as for `helpers.explain.grad_cam`.
 
     Returns:
         An explorer with the controls `truth`, `predicted` and `maps`; it shows up to twelve pictures.

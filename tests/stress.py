@@ -401,7 +401,7 @@ def save(seed: int, folder: Path) -> None:
 
 def learn(folder: Path) -> None:
     """What lesson 00 does, with a few of its pictures: features once, then a linear probe."""
-    datasets = image_datasets(IMAGES["embedded"], EMBEDDED.at(96))
+    datasets = image_datasets(IMAGES["insects"], EMBEDDED.at(96))
     for pictures in datasets.values():
         pictures.transform = eval_transform(EMBEDDED.at(96))
     few = {split: Subset(datasets[split], range(0, len(datasets[split]), 40)) for split in ("train", "test")}
@@ -431,7 +431,7 @@ def jobs() -> Iterator[dict[str, Job]]:
     body = random.Random(0).randbytes(DOWNLOAD_BYTES)
     with tempfile.TemporaryDirectory() as temporary, served(body) as url:
         source = Path(temporary)
-        pictures = IMAGES["embedded"] / "val"
+        pictures = IMAGES["insects"] / "val"
         with zipfile.ZipFile(source / "val.zip", "w") as file:
             for name in files(pictures):
                 file.write(pictures / name, f"val/{name}")

@@ -34,6 +34,7 @@ from helpers.widgets import batch_explorer
 
 pytestmark = pytest.mark.quick
 
+
 @pytest.fixture
 def splits(tmp_path) -> Path:
     """Nine pictures to train on and five to validate with, of two classes."""

@@ -205,6 +205,7 @@ def test_whoever_waits_for_a_removed_lock_still_waits_for_its_holder(tmp_path):
 
 # extract_zip
 
+
 def content(folder: Path) -> dict[str, bytes]:
     files = (path for path in folder.rglob("*") if path.is_file())
     return {path.relative_to(folder.parent).as_posix(): path.read_bytes() for path in files}

@@ -9,8 +9,8 @@ from torch.utils.data import Dataset
 from torchvision.models import resnet18
 
 from helpers.evaluation import predict
-from helpers.explain import grad_cam, randomised_copy
-from helpers.models import freeze, replace_head
+from helpers.explain import cam_layer, grad_cam, randomised_copy
+from helpers.models import freeze, load_model, meta_model, replace_head
 from helpers.plots import (
     plot_confusion,
     plot_embedding,
@@ -65,6 +65,49 @@ def test_the_map_is_where_the_evidence_is():
     assert torch.allclose(maps.amax((1, 2)), torch.ones(4))
     assert maps[:, :6, :6].min() > 0.9 and maps[:, 12:, 12:].max() == 0
     assert not grad_cam(finder(), images, [0] * len(images)).any(), "nothing speaks for the other class"
+
+
+def test_the_default_layer_is_the_last_one_with_places_that_the_head_reads():
+    expected = {
+        "resnet18": "layer4",
+        "vgg16": "features.29",
+        "densenet121": "features.norm5",
+        "squeezenet1_1": "features.12",
+        "vit_b_16": "encoder.layers.encoder_layer_10",
+        "vit_tiny_patch16_224": "blocks.10",
+        "tf_efficientnet_lite0": "bn2",
+        "convnext_atto": "stages.3",
+        "swin_tiny_patch4_window7_224": "norm",
+    }
+    assert {architecture: cam_layer(meta_model(architecture)) for architecture in expected} == expected
+
+
+@pytest.mark.parametrize("frozen", [False, True])
+@pytest.mark.parametrize(
+    "architecture",
+    ["squeezenet1_1", "vgg11", "swin_t", "tf_efficientnet_lite0", "convnext_atto", "vit_tiny_patch16_224"],
+)
+def test_every_family_can_be_asked(architecture, frozen):
+    torch.manual_seed(0)
+    model = replace_head(load_model(None, architecture), 2)
+    model = freeze(model) if frozen else model
+    size = 224 if architecture.startswith("vit") else 64
+    maps = grad_cam(model, torch.rand(2, 3, size, size), [0, 1])
+    assert maps.shape == (2, size, size) and maps.isfinite().all() and maps.std() > 0
+    assert all(parameter.grad is None for parameter in model.parameters())
+
+
+@pytest.mark.parametrize("architecture", ["resnet18", "mobilenet_v3_small"])
+def test_the_maps_are_captum_s(architecture):
+    attr = pytest.importorskip("captum.attr")
+    torch.manual_seed(0)
+    model = replace_head(load_model(None, architecture), 3).eval()
+    images, classes = torch.rand(2, 3, 96, 96), torch.tensor([2, 0])
+    layer = cam_layer(model)
+    coarse = attr.LayerGradCam(model, model.get_submodule(layer)).attribute(images, classes, relu_attributions=True)
+    theirs = attr.LayerAttribution.interpolate(coarse, (96, 96), "bilinear")[:, 0].detach()
+    theirs /= theirs.amax((1, 2), keepdim=True).clamp(min=1e-30)
+    torch.testing.assert_close(grad_cam(model, images, classes), theirs, atol=1e-4, rtol=1e-4)
 
 
 def test_each_picture_is_asked_about_its_own_class():

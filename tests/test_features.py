@@ -1,12 +1,52 @@
-"""Features and probe on a network of a few weights."""
+"""Features and probe, on networks of each family with random weights."""
 
 import numpy as np
 import pytest
 import torch
+import torchvision
 from torch.utils.data import DataLoader, TensorDataset
 from torchvision.models import resnet18
 
-from helpers.features import extract_features, linear_probe, penultimate_features, probe_head
+from helpers.errors import LessonError
+from helpers.features import (
+    extract_features,
+    feature_layers,
+    layers_with_places,
+    linear_probe,
+    penultimate_features,
+    probe_head,
+    split_tokens,
+)
+from helpers.models import find_head, load_model, meta_model, native_size, replace_head
+
+LAYERS = {  # the last one at each of the two lowest resolutions, and the side of the last one's map
+    "resnet18": ("layer3", "layer4", 7),
+    "vgg16": ("features.22", "features.29", 14),
+    "densenet121": ("features.denseblock3", "features.norm5", 7),
+    "squeezenet1_1": ("features.7", "features.12", 13),
+    "inception_v3": ("Mixed_6e", "Mixed_7c", 8),
+    "mobilenet_v3_small": ("features.8", "features.12", 7),
+    "convnext_tiny": ("features.5", "features.7", 7),
+    "swin_t": ("features.5", "norm", 7),
+    "vit_b_16": ("encoder.ln", 14),
+    "timm/resnet18": ("layer3", "layer4", 7),
+    "tf_efficientnet_lite0": ("blocks.4", "bn2", 7),
+    "mobilenetv3_small_100": ("blocks.3", "blocks.5", 7),
+    "convnext_atto": ("stages.2", "stages.3", 7),
+    "vit_tiny_patch16_224": ("norm", 14),
+    "swin_tiny_patch4_window7_224": ("layers.2", "norm", 7),
+}
+REST = set(torchvision.models.list_models(module=torchvision.models)) - set(LAYERS)
+COMPUTED = [  # those that compute quickly with real numbers
+    ("mobilenet_v3_small", 64),
+    ("squeezenet1_1", 64),
+    ("swin_t", 64),
+    ("timm/resnet18", 64),
+    ("tf_efficientnet_lite0", 64),
+    ("mobilenetv3_small_100", 64),
+    ("convnext_atto", 64),
+    ("vit_tiny_patch16_224", 224),
+]
 
 pytestmark = pytest.mark.quick
 
@@ -79,3 +119,116 @@ def test_what_reaches_the_head_is_what_the_last_layer_gives(batches):
     np.testing.assert_allclose(features, last, rtol=1e-5, atol=1e-6)
     assert labels.tolist() == expected.tolist()
     assert not model.fc._forward_pre_hooks
+
+
+# --- Every family
+
+
+@pytest.mark.parametrize("architecture", [*LAYERS, *(pytest.param(a, marks=pytest.mark.nightly) for a in sorted(REST))])
+def test_each_family_has_layers_to_look_at(architecture):
+    model = meta_model(architecture)
+    *expected, side = LAYERS.get(architecture, (0,))
+    layers = feature_layers(model)
+    places = layers_with_places(model)
+    assert list(layers) == expected or architecture in REST
+    assert places[layers[-1]][0] == side**2 or architecture in REST
+    assert find_head(model) not in places and all(16 <= places[layer][0] <= 56**2 for layer in layers)
+    assert not any(module._forward_hooks for module in model.modules())
+
+
+@pytest.mark.parametrize(("architecture", "size"), COMPUTED)
+def test_features_of_every_family(architecture, size):
+    """By hand: a hook on each layer, and the mean over all places, or the class token."""
+    torch.manual_seed(0)
+    model = load_model(None, architecture).eval()
+    images = torch.rand(3, 3, size, size)
+    loader = DataLoader(TensorDataset(images, torch.tensor([0, 1, 0])), batch_size=2)
+    layers, outputs = feature_layers(model), {}
+    for layer in layers:
+        model.get_submodule(layer).register_forward_hook(lambda _, __, out, layer=layer: outputs.update({layer: out}))
+    with torch.inference_mode():
+        model(images)
+    expected = []
+    for output in outputs.values():
+        if output.ndim == 3:
+            expected.append(output[:, 0])
+        else:  # Swin's channels come last
+            expected.append(output.mean((1, 2) if architecture == "swin_t" else (2, 3)))
+    features, labels = extract_features(model, loader)
+    np.testing.assert_allclose(features, torch.cat(expected, 1).numpy(), rtol=1e-4, atol=1e-5)
+    assert labels.tolist() == [0, 1, 0]
+
+
+@pytest.mark.parametrize(("architecture", "size"), COMPUTED)
+@pytest.mark.parametrize("num_classes", [2, 3])
+def test_every_family_s_head_answers_as_its_probe(architecture, size, num_classes):
+    torch.manual_seed(0)
+    model = replace_head(load_model(None, architecture), num_classes)
+    loader = DataLoader(TensorDataset(torch.rand(6, 3, size, size), torch.arange(6) % num_classes), batch_size=3)
+    features, labels = penultimate_features(probe_head(model, loader), loader)
+    assert features.shape == (6, model.get_submodule(find_head(model)).weight.shape[1])
+    with torch.inference_mode():
+        said = torch.cat([model.eval()(x).softmax(1) for x, _ in loader])
+    np.testing.assert_allclose(said, linear_probe(features, labels).predict_proba(features), atol=1e-4)
+
+
+def test_tokens_go_back_into_their_square():
+    maps = torch.arange(2 * 5 * 9.0).view(2, 5, 3, 3)
+    tokens = maps.flatten(2).transpose(1, 2)
+    others, back = split_tokens(torch.cat([torch.full((2, 1, 5), -1.0), tokens], 1))
+    assert torch.equal(back, maps) and torch.equal(others, torch.full((2, 1, 5), -1.0))
+    assert split_tokens(tokens)[0] is None and torch.equal(split_tokens(tokens)[1], maps)
+    assert torch.equal(split_tokens(maps.permute(0, 2, 3, 1))[1], maps), "Swin's channels come last"
+    wide = torch.rand(2, 5, 3, 4)
+    assert split_tokens(wide)[1] is wide
+
+
+def test_without_a_class_token_the_mean_counts(batches):
+    model = load_model(None, "vit_tiny_patch16_224")
+    images = torch.rand(2, 3, 224, 224)
+    loader = DataLoader(TensorDataset(images, torch.tensor([0, 1])))
+    token = extract_features(model, loader)[0]
+    model.has_class_token = False  # as in timm's networks whose further tokens are mere registers
+    mean = extract_features(model, loader)[0]
+    with torch.inference_mode():
+        tokens = model.forward_features(images)
+    np.testing.assert_allclose(token, tokens[:, 0], rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(mean, tokens[:, 1:].mean(1), rtol=1e-4, atol=1e-5)
+
+
+def test_a_layer_that_is_not_there_lists_those_that_are(batches):
+    model = load_model(None, "mobilenet_v3_small")
+    with pytest.raises(LessonError, match="MobileNetV3 has no layer 'layer4'; there are features.0, .*classifier.3"):
+        extract_features(model, batches, ("features.1", "layer4"))
+    assert not any(module._forward_hooks for module in model.modules())
+
+
+def test_images_of_a_wrong_size_leave_no_hook_behind():
+    model = replace_head(load_model(None, "vit_tiny_patch16_224"), 2)
+    loader = DataLoader(TensorDataset(torch.rand(2, 3, 96, 96), torch.tensor([0, 1])))
+    for use in (extract_features, penultimate_features, probe_head):
+        with pytest.raises(LessonError, match="cannot take images of 96 x 96 pixels; 224 x 224 fit"):
+            use(model, loader)
+    assert not any(module._forward_hooks or module._forward_pre_hooks for module in model.modules())
+    assert native_size(model) == 224
+
+
+# --- Labels that a probe cannot learn from
+
+
+@pytest.mark.parametrize(
+    ("outputs", "labels", "message"),
+    [
+        (2, [0, 1, 2], "The head has 2 outputs, and the training images have the labels 0, 1, 2: each output needs"),
+        (1000, [0, 1, 2], r"has 1000 outputs, .* labels 0, 1, 2: .* replace_head\(model, num_classes\)"),
+        (3, [0, 2, 2], "has 3 outputs, .* labels 0, 2:"),
+        (3, [1, 1, 1], "has 3 outputs, .* labels 1:"),
+        (1, [0, 0, 0], "All images have the same label"),
+    ],
+)
+def test_a_head_that_does_not_fit_the_labels_is_one_line(outputs, labels, message):
+    model = torch.nn.Sequential(torch.nn.Linear(4, outputs))
+    before = model[0].weight.clone()
+    with pytest.raises(LessonError, match=message) as error:
+        probe_head(model, DataLoader(TensorDataset(torch.rand(3, 4), torch.tensor(labels))))
+    assert "\n" not in str(error.value) and torch.equal(before, model[0].weight)

@@ -229,11 +229,11 @@ def test_inception_says_that_pictures_are_too_small(inception, size, probed):
     if probed:  # its auxiliary head, which only training uses, needs more than the rest
         assert penultimate_features(inception, loaders["val"])[0].shape == (2, 2048)
     else:
-        with pytest.raises(LessonError, match=f"Pictures of {size} pixels are too small for Inception3"):
+        with pytest.raises(LessonError, match=f"Inception3 cannot take images of {size} x {size} pixels"):
             penultimate_features(inception, loaders["val"])
-    with pytest.raises(LessonError, match=f"Pictures of {size} pixels are too small for Inception3") as error:
+    with pytest.raises(LessonError, match=f"Inception3 cannot take images of {size} x {size} pixels") as error:
         train_model(inception, loaders, nn.CrossEntropyLoss(), *sgd(inception), num_epochs=1)
-    assert "input_size" in line(error) and input_size("inception_v3") == 299
+    assert "; 299 x 299 fit" in line(error) and input_size("inception_v3") == 299
 
 
 def test_numbers_that_are_none_in_val_stop_the_training():

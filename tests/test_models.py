@@ -1,6 +1,6 @@
-"""Surgery on every network of the installed torchvision, without downloading a weight.
+"""Surgery on every network of the installed torchvision, and on timm's, without downloading a weight.
 
-Most tests use networks without numbers (`skeleton`), which have all shapes and cost nothing.
+Most tests use networks without numbers (`meta_model`), which have all shapes and cost nothing.
 """
 
 import copy
@@ -8,6 +8,7 @@ import urllib.error
 from pathlib import Path
 
 import pytest
+import timm
 import torch
 import torchvision
 from hypothesis import given, settings
@@ -21,11 +22,13 @@ from helpers.models import (
     count_parameters,
     find_head,
     find_heads,
+    forward_checked,
     freeze,
     freeze_norms,
     input_size,
     load_model,
     meta_model,
+    meta_twin,
     parameter_groups,
     published_metrics,
     replace_head,
@@ -61,13 +64,21 @@ HEADS = {
     "vit_b_16": "heads.head",
     "wide_resnet50_2": "fc",
 }
-COMMON = ("googlenet", "inception_v3", "resnet18", "squeezenet1_1", "swin_t", "vit_b_16")  # all others: nightly
+TIMM_HEADS = {
+    "timm/resnet18": "fc",
+    "tf_efficientnet_lite0": "classifier",
+    "mobilenetv3_small_100": "classifier",
+    "convnext_atto": "head.fc",
+    "vit_tiny_patch16_224": "head",
+    "deit_tiny_distilled_patch16_224": "head_dist",
+}
+# One of each family by day, all of them by night.
+ALL_HEADS = [
+    *HEADS,
+    *TIMM_HEADS,
+    *(pytest.param(name, marks=pytest.mark.nightly) for name in ARCHITECTURES if name not in HEADS),
+]
 CLASSES = 7  # no layer inside a network has so few channels
-
-
-def each_of(architectures) -> list:
-    """Parameters for a test of each architecture: the common ones in `make test`, all in `make nightly`."""
-    return [pytest.param(name, marks=() if name in COMMON else pytest.mark.nightly) for name in architectures]
 
 
 def buffers(model: nn.Module) -> dict[str, torch.Tensor]:
@@ -94,35 +105,63 @@ def test_torchvision_has_the_architectures_that_this_was_written_for():
     assert set(HEADS) <= set(ARCHITECTURES)
 
 
-@pytest.mark.parametrize("architecture", each_of(ARCHITECTURES))
+@pytest.mark.parametrize("architecture", ALL_HEADS)
 def test_surgery_on_every_architecture(architecture):
     model = meta_model(architecture)
     before = {name: p.shape for name, p in model.named_parameters()}
-    if architecture != "googlenet":  # torchvision counts its auxiliary heads out
+    if architecture in ARCHITECTURES and architecture != "googlenet":  # whose auxiliary heads torchvision counts out
         weights = torchvision.models.get_model_weights(architecture).DEFAULT
         assert count_parameters(model)[0] == weights.meta["num_params"]
     heads = find_heads(model)
     assert top_level_parts(model)[-1] == find_head(model) == heads[-1]
+    assert heads[-1] == (HEADS | TIMM_HEADS).get(architecture, heads[-1])
 
     assert replace_head(model, CLASSES) is model
     after = {name: p.shape for name, p in model.named_parameters()}
     changed = {name.rpartition(".")[0] for name in before if before[name] != after[name]}
     assert changed == set(heads), "the heads and nothing else"
+    assert {p.device.type for p in model.parameters()} == {"meta"}
+    assert getattr(model, "num_classes", CLASSES) == CLASSES
 
     size = input_size(architecture)
     with torch.no_grad():
-        outputs = model.train()(torch.empty(2, 3, size, size, device="meta"))
+        outputs = forward_checked(model.train(), torch.empty(2, 3, size, size, device="meta"))
     outputs = [outputs] if isinstance(outputs, torch.Tensor) else list(outputs)
-    assert [output.shape for output in outputs] == len(heads) * [(2, CLASSES)]
+    assert {output.shape for output in outputs} == {(2, CLASSES)}
+    assert "distilled" in architecture or len(outputs) == len(heads), "timm's takes the mean of both heads"
 
     freeze(model)
     trained = {name.rpartition(".")[0] for name, p in model.named_parameters() if p.requires_grad}
     assert trained == set(heads)
 
 
-@pytest.mark.parametrize("architecture", each_of(HEADS))
-def test_the_head_is_found_by_name(architecture):
-    assert find_head(meta_model(architecture)) == HEADS[architecture]
+@pytest.mark.parametrize("architecture", ALL_HEADS)
+def test_weight_decay_is_for_the_weights_of_linear_and_convolutional_layers(architecture):
+    model = meta_model(architecture)
+    weighty = (nn.Linear, nn.Conv2d, nn.MultiheadAttention)  # the last one holds its linear layers' weights itself
+    expected = {
+        id(parameter)
+        for layer in model.modules()
+        if isinstance(layer, weighty)
+        for name, parameter in layer.named_parameters(recurse=False)
+        if name in ("weight", "in_proj_weight")
+    }
+    groups = parameter_groups(model, lr=0.1, weight_decay=0.3)
+    assert {id(p) for group in groups if group["weight_decay"] for p in group["params"]} == expected
+    assert sum(len(group["params"]) for group in groups) == len(list(model.parameters()))
+
+
+def test_what_timm_exempts_is_not_decayed():
+    model = meta_model("vit_tiny_patch16_224")
+    model.no_weight_decay = lambda: {"blocks.0.mlp.fc1.weight"}
+    decayed = [g["params"] for g in parameter_groups(model, lr=0.1, weight_decay=0.3) if g["weight_decay"]]
+    assert not any(p is model.blocks[0].mlp.fc1.weight for params in decayed for p in params)
+    assert any(p is model.blocks[0].mlp.fc2.weight for params in decayed for p in params)
+
+
+def test_a_network_that_timm_built_without_a_head_gets_one():
+    model = timm.create_model("resnet18", num_classes=0).half()
+    assert replace_head(model, 3).fc.weight.shape == (3, 512) and model.fc.weight.dtype == torch.float16
 
 
 def test_auxiliary_heads_are_found():
@@ -236,6 +275,14 @@ def test_frozen_norms_keep_scales_and_statistics():
     assert not [name for name in changed if "bn" in name or "downsample.1" in name]
 
 
+def test_without_batchnorm_there_is_nothing_to_keep():
+    with pytest.raises(LessonError, match="VisionTransformer has no BatchNorm layers.* leave freeze_norms out"):
+        freeze_norms(meta_model("vit_tiny_patch16_224"))
+    frozen = freeze_norms(meta_model("tf_efficientnet_lite0"))
+    train_mode(frozen)
+    assert not any(layer.training for layer in frozen.modules() if isinstance(layer, nn.BatchNorm2d))
+
+
 def test_stages_go_from_the_input_to_the_head():
     assert top_level_parts(meta_model("resnet18")) == ["conv1", "bn1", "layer1", "layer2", "layer3", "layer4", "fc"]
     assert top_level_parts(meta_model("vgg11"))[-4:] == ["features.18", "classifier.0", "classifier.3", "classifier.6"]
@@ -245,6 +292,9 @@ def test_stages_go_from_the_input_to_the_head():
         "heads.head",
     ]
     assert "AuxLogits" not in top_level_parts(meta_model("inception_v3"))
+    assert top_level_parts(meta_model("convnext_tiny"))[-3:] == ["features.7", "classifier.0", "classifier.2"]
+    assert top_level_parts(meta_model("convnext_atto"))[-3:] == ["stages.3", "head.norm", "head.fc"]
+    assert top_level_parts(meta_model("tf_efficientnet_lite0"))[-4:] == ["blocks.6", "conv_head", "bn2", "classifier"]
 
 
 # --- What the optimizer receives
@@ -292,12 +342,18 @@ def test_pytorch_takes_the_groups():
 # --- Counting
 
 
-@pytest.mark.parametrize("architecture", each_of(HEADS))
+@pytest.mark.parametrize("architecture", HEADS)
 def test_multiply_adds_are_torchvision_s(architecture):
     expected = torchvision.models.get_model_weights(architecture).DEFAULT.meta["_ops"]  # billions
     assert count_multiply_adds(meta_model(architecture), input_size(architecture)) / 1e9 == pytest.approx(
         expected, abs=6e-4
     )
+
+
+@pytest.mark.parametrize(("ours", "theirs"), [("timm/resnet18", "resnet18"), ("timm/vgg11", "vgg11")])
+def test_multiply_adds_of_timm_s_networks_are_torchvision_s(ours, theirs):
+    figures = [(count_multiply_adds(m, 224), activation_bytes(m, 224)) for m in map(meta_model, (ours, theirs))]
+    assert figures[0] == figures[1]
 
 
 def test_multiply_adds_by_hand_and_without_a_trace():
@@ -317,7 +373,13 @@ def test_parameters_are_counted():
 
 @pytest.mark.parametrize(
     ("architecture", "size"),
-    [("resnet18", 224), ("inception_v3", 299), ("efficientnet_b1", 240), ("vit_h_14", 518)],
+    [
+        ("resnet18", 224),
+        ("inception_v3", 299),
+        ("efficientnet_b1", 240),
+        ("vit_h_14", 518),
+        ("tf_efficientnet_lite2", 260),
+    ],
 )
 def test_input_sizes(architecture, size):
     assert input_size(architecture) == size
@@ -328,13 +390,6 @@ def test_input_size_of_other_weights():
 
 
 # --- Weights
-
-
-def test_the_embedded_weights_load():
-    model = load_model("embedded")
-    assert model.fc.out_features == 199
-    assert all(value.isfinite().all() for value in model.state_dict().values())
-    assert model.bn1.running_mean.any(), "it has seen pictures"
 
 
 def place_weights(folder: Path, architecture: str, weights: str) -> dict[str, float]:
@@ -375,6 +430,67 @@ def test_without_the_file_torchvision_would_ask_the_network(tmp_path, monkeypatc
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
     with pytest.raises((RuntimeError, urllib.error.URLError), match="network off"):
         load_model("IMAGENET1K_V1", "resnet18")
+
+
+# --- Images of another size
+
+WRONG_SIZES = [
+    ("vit_b_16", 160, 224),
+    ("vit_tiny_patch16_224", 160, 224),
+    ("inception_v3", 64, 299),
+    ("alexnet", 32, 224),
+    ("maxvit_t", 100, 224),
+]
+
+
+@pytest.mark.parametrize(("architecture", "size", "fitting"), WRONG_SIZES)
+def test_images_of_another_size_are_one_line(architecture, size, fitting):
+    """Every forward pass of the helpers goes through `forward_checked`."""
+    model = meta_model(architecture).eval()
+    message = (
+        rf"cannot take images of {size} x {size} pixels; {fitting} x {fitting} fit: `preprocessing.at\({fitting}\)`"
+    )
+    for forward in (
+        lambda: forward_checked(model, torch.empty(2, 3, size, size, device="meta")),
+        lambda: count_multiply_adds(model, size),
+        lambda: activation_bytes(model, size, 2),
+    ):
+        with pytest.raises(LessonError, match=message):
+            forward()
+
+
+def test_a_network_of_the_readers_own_names_a_size_that_fits():
+    model = torchvision.models.inception_v3(init_weights=False, aux_logits=True)
+    with pytest.raises(LessonError, match="64 x 64 pixels; 299 x 299 fit"):
+        forward_checked(model.train(), torch.zeros(2, 3, 64, 64))
+    assert not [p for p in model.parameters() if p.is_meta]
+
+
+def test_grey_images_are_one_line():
+    with pytest.raises(LessonError, match="ResNet takes images with 3 channels, not 1"):
+        forward_checked(meta_model("resnet18"), torch.empty(2, 1, 64, 64, device="meta"))
+
+
+def test_a_twin_is_not_seen_by_hooks_and_shares_nothing():
+    model, seen = load_model(None), []
+    model.fc.register_forward_pre_hook(lambda *_: seen.append(1))
+    model.fc.register_forward_hook(lambda *_: seen.append(1))
+    twin = meta_twin(model)
+    twin(torch.empty(2, 3, 64, 64, device="meta"))
+    assert not seen and len(model.fc._forward_hooks) == len(model.fc._forward_pre_hooks) == 1
+    assert {t.device.type for t in (*twin.parameters(), *twin.buffers())} == {"meta"}
+    assert not any(t.is_meta for t in (*model.parameters(), *model.buffers()))
+
+
+def test_other_errors_are_left_alone():
+    model = nn.Sequential(nn.Conv2d(3, 4, 3), nn.Flatten(), nn.Linear(5, 2))
+    with pytest.raises(RuntimeError, match="mat1 and mat2") as error:
+        forward_checked(model, torch.zeros(2, 3, 8, 8))
+    assert not isinstance(error.value, LessonError)
+    model = load_model(None)
+    model.fc.register_forward_hook(lambda *_: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        forward_checked(model, torch.zeros(2, 3, 32, 32))
 
 
 # --- A real step of the large ones

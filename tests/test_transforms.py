@@ -17,7 +17,7 @@ from helpers.transforms import (
     eval_transform,
     train_transform,
 )
-from helpers.weights import EMBEDDED, IMAGENET_MEAN, IMAGENET_STD, Preprocessing, torchvision_preprocessing
+from helpers.weights import EMBEDDED, IMAGENET_MEAN, IMAGENET_STD, Preprocessing, preprocessing_of
 from helpers.widgets import augmentation_explorer
 
 pytestmark = pytest.mark.quick
@@ -49,7 +49,7 @@ PRESETS = ["resnet18", "resnet50", "inception_v3", "efficientnet_b1", "vit_b_16"
 @pytest.mark.parametrize("architecture", PRESETS)
 def test_evaluation_is_torchvision_s(picture, architecture):
     preset = get_model_weights(architecture).DEFAULT.transforms()
-    ours = eval_transform(torchvision_preprocessing(architecture))(picture)
+    ours = eval_transform(preprocessing_of(None, architecture))(picture)
     torch.testing.assert_close(ours, preset(picture), atol=3 * LEVEL, rtol=0)
 
 

@@ -1,149 +1,226 @@
-"""Measure what the embedded ResNet18 is worth on ants and bees, and write the table into its model card.
+"""Measure what each source of pretrained weights is worth on each set of images, and write it into the model cards.
 
-    python data/recipes/measure_transfer.py                  # the embedded insects, on test
-    python data/recipes/measure_transfer.py --images FOLDER  # the photographs, on val; they have no test
+    python data/recipes/measure_transfer.py                  # on test; the photographs, if they are there, on val
+    python data/recipes/measure_transfer.py --photos FOLDER  # the photographs from another folder
 
-Each result is appended to `data/weights/results.json` as soon as it is there, so a run that was
-stopped goes on where it ended. Delete an entry to measure it again. It multiplies in bfloat16 where
-the processor does that natively.
+Each result is kept in `data/weights/results.json` as soon as it is there, so a run that was stopped goes on where it
+ended. Delete an entry to measure it again. What is quick comes first, then a seed after the other. It multiplies in
+bfloat16 where the processor does that natively.
 """
 
 import argparse
 import json
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
+import timm
 import torch
-from PIL import Image
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from torch import nn
+from torchvision.transforms.v2.functional import resize
 
-from helpers.data import ImageDataset, image_datasets, load_image, make_dataloaders
+from helpers.data import CachedDataset, image_datasets, make_dataloader, make_dataloaders, with_transform
+from helpers.devices import autocast
 from helpers.evaluation import Accuracy, accuracy, mean_interval, predict
 from helpers.features import extract_features, linear_probe
-from helpers.models import EMBEDDED, load_model, replace_head
+from helpers.models import freeze, freeze_norms, load_model, replace_head
 from helpers.tracks import IMAGES
-from helpers.training import autocast, fine_tune, train_model
-from helpers.transforms import eval_transform
+from helpers.training import fine_tune, train_model
+from helpers.transforms import eval_transform, train_transform
+from helpers.weights import EMBEDDED, FOLDER, SOURCES, Preprocessing, preprocessing_of, pretraining_classes
 
-RESULTS = EMBEDDED.parent / "results.json"
-CARD = EMBEDDED.parent / "README.md"
-START, END = "<!-- results -->\n", "<!-- /results -->"
+RESULTS, CARD = FOLDER / "results.json", FOLDER / "README.md"
 SEEDS = range(5)
-SIZES = {"insects": 128, "photographs": 160}  # in pixels
-TUNED_SIZES = {"insects": 160, "photographs": 224}  # more pixels help fine-tuning
+SETS = {"insects": "insects", "species": "species", "photographs": "photos"}  # how they are called in IMAGES
+TITLES = {
+    "colours": "colours alone",
+    "random": "random ResNet18",
+    "embedded": "embedded ResNet18",
+    "imagenet": "EfficientNet-Lite0",
+    "efficientnet_lite1": "EfficientNet-Lite1",
+    "efficientnet_lite2": "EfficientNet-Lite2",
+}
+# The embedded network is small and takes images of many sizes, in pixels; more of them help fine-tuning.
+FROZEN_SIZES = {"insects": 128, "species": 160, "photographs": 160}
+TUNED_SIZES = {"insects": 160, "species": 160, "photographs": 224}
+LITE_PARTS = ("blocks.5", "blocks.6", "conv_head", "bn2")  # of Lite0 to Lite2, those that lesson 09 fine-tunes
+
+Datasets = dict[str, CachedDataset]
 
 
-def in_memory(folder: Path, size: int) -> dict[str, ImageDataset]:
-    """The splits of `folder`, decoded once: 25 epochs would decode each picture 25 times."""
-    datasets = image_datasets(folder, size)
-    for dataset in datasets.values():
-        pictures = {path: load_image(path) for path, _ in dataset.samples}
-        dataset.loader = pictures.__getitem__
-    return datasets
+def load(folder: Path) -> Datasets:
+    """The splits of `folder`, each image decoded once."""
+    return {split: CachedDataset(dataset) for split, dataset in image_datasets(folder, EMBEDDED).items()}
 
 
-def colours(dataset: ImageDataset) -> np.ndarray:
-    """(images, 512): how often each of 8 x 8 x 8 colours occurs in a picture."""
-    small = [dataset.loader(path).resize((64, 64), Image.Resampling.BILINEAR) for path, _ in dataset.samples]
-    rows = map(np.asarray, small)
-    return np.stack([np.histogramdd(p.reshape(-1, 3), bins=8, range=[(0, 256)] * 3)[0].ravel() for p in rows])
+def measured_split(datasets: Datasets) -> str:
+    return "test" if "test" in datasets else "val"
 
 
-def colour_baseline(datasets, measured: str, size: int, seed: int):
+def prepared(datasets: Datasets, preprocessing: Preprocessing) -> Datasets:
+    """The same images, each seen in one way only."""
+    return {split: with_transform(data, eval_transform(preprocessing)) for split, data in datasets.items()}
+
+
+def colours(dataset: CachedDataset) -> np.ndarray:
+    """(images, 512): how often each of 8 x 8 x 8 colours occurs in an image."""
+    small = (resize(image, [64, 64]).reshape(3, -1).T.numpy() for image in dataset.images)
+    return np.stack([np.histogramdd(pixels, bins=8, range=[(0, 256)] * 3)[0].ravel() for pixels in small])
+
+
+def colour_baseline(datasets: Datasets, images: str, seed: int) -> Accuracy:
     """Logistic regression on the colours alone."""
+    measured = datasets[measured_split(datasets)]
     model = make_pipeline(StandardScaler(), LogisticRegression(C=0.01, max_iter=1000))
     model.fit(colours(datasets["train"]), datasets["train"].targets)
-    return accuracy(model.predict(colours(datasets[measured])), np.array(datasets[measured].targets))
+    return accuracy(model.predict(colours(measured)), np.array(measured.targets))
 
 
-def frozen(weights: str | None, datasets, measured: str, size: int, seed: int):
+def frozen(weights: str | None, datasets: Datasets, images: str, seed: int) -> Accuracy:
     """A linear probe on the features of a frozen network."""
     torch.manual_seed(seed)
     model = load_model(weights).to(memory_format=torch.channels_last)
-    datasets["train"].transform = eval_transform(size)  # no chance: each picture is seen once
-    loaders = make_dataloaders(datasets)
-    probe = linear_probe(*extract_features(model, loaders["train"]))
-    features, labels = extract_features(model, loaders[measured])
+    small = weights in (None, "embedded")
+    datasets = prepared(datasets, EMBEDDED.at(FROZEN_SIZES[images]) if small else preprocessing_of(weights))
+    probe = linear_probe(*extract_features(model, make_dataloader(datasets["train"])))
+    features, labels = extract_features(model, make_dataloader(datasets[measured_split(datasets)]))
     return accuracy(probe.predict(features), labels)
 
 
-def from_scratch(datasets, measured: str, size: int, seed: int):
+def from_scratch(datasets: Datasets, images: str, seed: int) -> Accuracy:
     """The textbook's recipe, 25 epochs, from random weights, with the epoch that was best on val.
 
     Where val itself is measured this flatters the result: the best of 25 is chosen on what counts.
     """
     torch.manual_seed(seed)
-    model = replace_head(load_model(None), len(datasets["train"].classes))
-    model = model.to(memory_format=torch.channels_last)
-    loaders = make_dataloaders(datasets, seed=seed)
+    preprocessing = EMBEDDED.at(FROZEN_SIZES[images])
+    model = replace_head(load_model(None), len(datasets["train"].classes)).to(memory_format=torch.channels_last)
+    moving = with_transform(datasets["train"], train_transform(preprocessing))
+    loaders = make_dataloaders(prepared(datasets, preprocessing) | {"train": moving}, seed=seed)
     optimizer = torch.optim.SGD(model.parameters(), lr=0.001, momentum=0.9)
     scheduler = torch.optim.lr_scheduler.StepLR(optimizer, step_size=7, gamma=0.1)
     train_model(model, loaders, nn.CrossEntropyLoss(), optimizer, scheduler, num_epochs=25)
-    probabilities, labels = predict(model, loaders[measured])
-    return accuracy(probabilities.argmax(1), labels)
+    return judged(model, prepared(datasets, preprocessing))
 
 
-def fine_tuned(datasets, measured: str, size: int, seed: int):
-    """All layers from the embedded weights, as `fine_tune` does it; it counts on each picture and its mirror image."""
+def fine_tuned(weights: str, datasets: Datasets, images: str, seed: int) -> Accuracy:
+    """`fine_tune`; of the Lite networks, the last blocks only, as lesson 09 does it. Images count with their mirror."""
     torch.manual_seed(seed)
-    model = replace_head(load_model("embedded"), len(datasets["train"].classes))
-    model = model.to(memory_format=torch.channels_last)
-    fine_tune(model, datasets, size, num_epochs=15, seed=seed)
-    probabilities, labels = predict(model, make_dataloaders(datasets)[measured], mirror=True)
+    model = replace_head(load_model(weights), len(datasets["train"].classes)).to(memory_format=torch.channels_last)
+    if weights == "embedded":
+        preprocessing, options = EMBEDDED.at(TUNED_SIZES[images]), {"num_epochs": 15}
+    else:
+        freeze_norms(freeze(model, LITE_PARTS))
+        preprocessing, options = preprocessing_of(weights), {}
+    fine_tune(model, prepared(datasets, preprocessing), preprocessing, seed=seed, **options)
+    return judged(model, prepared(datasets, preprocessing), mirror=True)
+
+
+def judged(model: nn.Module, datasets: Datasets, mirror: bool = False) -> Accuracy:
+    probabilities, labels = predict(model, make_dataloader(datasets[measured_split(datasets)]), mirror)
     return accuracy(probabilities.argmax(1), labels)
 
 
-METHODS = {  # title: (how, pixels, over how many seeds; where nothing is random, one will do)
-    "colours alone, logistic regression": (colour_baseline, SIZES, SEEDS[:1]),
-    "random frozen features + linear probe": (lambda *a: frozen(None, *a), SIZES, SEEDS),
-    "from scratch, the textbook's 25 epochs": (from_scratch, SIZES, SEEDS),
-    "frozen embedded features + linear probe": (lambda *a: frozen("embedded", *a), SIZES, SEEDS[:1]),
-    "fine-tuned from the embedded weights, 15 epochs": (fine_tuned, TUNED_SIZES, SEEDS),
+def own_head(
+    weights: str, datasets: Datasets, images: str, seed: int, two: bool = False, padding: str = "tf_"
+) -> Accuracy:
+    """What a network of ImageNet says without any training, for it knows ants and bees.
+
+    Args:
+        two: whether its logits of ant and bee alone are compared, or all 1000.
+        padding: `tf_`, that of the weights, or empty: PyTorch's.
+    """
+    source, names = SOURCES[weights], pretraining_classes(weights)
+    model = load_model(weights)
+    if not padding:
+        state = model.state_dict()
+        model = timm.create_model(source.architecture.removeprefix("tf_"))
+        model.load_state_dict(state)
+    probabilities, labels = predict(model, make_dataloader(prepared(datasets, source.preprocessing)["val"]))
+    own = torch.tensor([names.index("ant"), names.index("bee")])  # in the order of our classes
+    return accuracy(probabilities[:, own].argmax(1), labels) if two else accuracy(probabilities.argmax(1), own[labels])
+
+
+# Source, what is made of it, how, and over how many seeds: one will do where nothing is random.
+METHODS: list[tuple[str, str, Callable[[Datasets, str, int], Accuracy], range]] = [
+    ("colours", "logistic regression", colour_baseline, SEEDS[:1]),
+    *((weights, "frozen, linear probe", partial(frozen, weights), SEEDS[:1]) for weights in SOURCES),
+    ("random", "frozen, linear probe", partial(frozen, None), SEEDS),
+    *((weights, "fine-tuned", partial(fine_tuned, weights), SEEDS) for weights in SOURCES),
+    ("random", "from scratch, 25 epochs", from_scratch, SEEDS),
+]
+LITE = [weights for weights in SOURCES if weights != "embedded"]
+OWN_HEADS = {
+    "right among 1000 classes": own_head,
+    "right among ant and bee": partial(own_head, two=True),
+    "right among 1000 classes, PyTorch's padding": partial(own_head, padding=""),
 }
+Results = dict[str, dict[str, dict[str, dict[str, list[int]]]]]  # images, source, method, seed: right and total
 
 
-def table(results: dict) -> str:
-    """The results as a Markdown table: a mean over seeds, or one figure with its binomial interval."""
-    lines = ["| | insects (test, 400) | photographs (val, 153) |", "|---|---|---|"]
-    for title in METHODS:
-        cells = []
-        for images in SIZES:
-            runs = results.get(images, {}).get(title, {})
-            if len(runs) > 1:
-                mean, low, high = mean_interval([right / total for right, total in runs.values()])
-                cells.append(f"{mean:.1%} ({low:.1%} to {high:.1%}, {len(runs)} seeds)")
-            else:
-                for run in runs.values():
-                    a = Accuracy(*run)
-                    cells.append(f"{a.value:.1%} ({a.low:.1%} to {a.high:.1%}, nothing random)")
-        lines.append(f"| {title} | {' | '.join(cells)} |")
+def cell(runs: dict[str, list[int]], seeds: int) -> str:
+    """A mean over seeds with Student's interval, or one figure with Wilson's."""
+    if not runs:
+        return "not measured"
+    if seeds == 1:
+        (run,) = runs.values()
+        result = Accuracy(*run)
+        return f"{result.value:.1%} ({result.low:.1%} to {result.high:.1%})"
+    if len(runs) == 1:
+        return f"{np.divide(*next(iter(runs.values()))):.1%} (1 seed)"
+    mean, low, high = mean_interval([right / total for right, total in runs.values()])
+    return f"{mean:.1%} ({low:.1%} to {high:.1%}, {len(runs)} seeds)"
+
+
+def tables(results: Results) -> str:
+    """Source to target, and what ImageNet's networks say by themselves, in Markdown."""
+    totals = {
+        images: next(iter(next(iter(next(iter(of.values())).values())).values()))[1] for images, of in results.items()
+    }
+    heads = [f"{images} ({'val' if images == 'photographs' else 'test'}, {n})" for images, n in totals.items()]
+    lines = [f"| source | what is trained | {' | '.join(heads)} |", "|---" * (2 + len(heads)) + "|"]
+    for source in TITLES:
+        for weights, method, _, seeds in METHODS:
+            if weights == source:
+                cells = [cell(of.get(source, {}).get(method, {}), len(seeds)) for of in results.values()]
+                lines.append(f"| {TITLES[source]} | {method} | {' | '.join(cells)} |")
+    lines += ["", f"| photographs, no training | {' | '.join(OWN_HEADS)} |", "|---" * (1 + len(OWN_HEADS)) + "|"]
+    for source in LITE:
+        own = results["photographs"].get(source, {})
+        lines.append(f"| {TITLES[source]} | {' | '.join(cell(own.get(method, {}), 1) for method in OWN_HEADS)} |")
     return "\n".join(lines) + "\n"
 
 
 def main() -> None:
     raw = argparse.RawDescriptionHelpFormatter
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=raw)
-    parser.add_argument("--images", type=Path, help="the folder of the photographs, with train/ and val/")
-    folder = parser.parse_args().images
-    images, measured = ("photographs", "val") if folder else ("insects", "test")
-    results = json.loads(RESULTS.read_text()) if RESULTS.is_file() else {}
-    for title, (method, sizes, seeds) in METHODS.items():
-        size = sizes[images]
-        runs = results.setdefault(images, {}).setdefault(title, {})
-        for seed in seeds:
-            if str(seed) not in runs:
-                datasets = in_memory(folder or IMAGES["embedded"], size)
-                with autocast(torch.device("cpu")):
-                    result = method(datasets, measured, size, seed)
-                runs[str(seed)] = [result.right, result.total]
-                print(f"{images}, {title}, seed {seed}: {result}", flush=True)
-                write(RESULTS, json.dumps(results, indent=1) + "\n")
-    card = CARD.read_text()
-    write(CARD, card[: card.index(START) + len(START)] + table(results) + card[card.index(END) :])
-    print(table(results))
+    parser.add_argument("--photos", type=Path, default=IMAGES["photos"], help="the folder with train/ and val/")
+    folders = {images: IMAGES[name] for images, name in SETS.items()} | {"photographs": parser.parse_args().photos}
+    folders = {images: folder for images, folder in folders.items() if (folder / "train").is_dir()}
+    datasets = {images: load(folder) for images, folder in folders.items()}
+    results: Results = json.loads(RESULTS.read_text()) if RESULTS.is_file() else {}
+    own = [("photographs", weights, title, how, SEEDS[:1]) for weights in LITE for title, how in OWN_HEADS.items()]
+    runs = [(images, *method) for method in METHODS for images in folders]
+    planned = [(len(seeds) > 1, seed, *run) for *run, seeds in [*own, *runs] for seed in seeds]
+    for _, seed, images, source, method, measure in sorted(planned, key=lambda run: run[:2]):
+        done = results.setdefault(images, {}).setdefault(source, {}).setdefault(method, {})
+        if str(seed) not in done and images in datasets:
+            with autocast(torch.device("cpu")):
+                result = measure(datasets=datasets[images], images=images, seed=seed)
+            done[str(seed)] = [result.right, result.total]
+            print(f"{images}, {TITLES[source]}, {method}, seed {seed}: {result}", flush=True)
+            write(RESULTS, json.dumps(results, indent=1) + "\n")
+            write_tables(results)
+
+
+def write_tables(results: Results) -> None:
+    start, end = "<!-- results -->\n", "<!-- /results -->"
+    before, rest = CARD.read_text().split(start)
+    write(CARD, before + start + tables(results) + end + rest.split(end)[1])
 
 
 def write(path: Path, text: str) -> None:

@@ -8,7 +8,7 @@ from PIL import Image
 
 from helpers.tracks import IMAGES
 
-INSECTS = IMAGES["embedded"]
+INSECTS = IMAGES["insects"]
 RED, GREEN, BLUE, GREY = (255, 0, 0), (0, 255, 0), (0, 0, 255), (128, 128, 128)
 WHITE, BLACK = (255, 255, 255), (0, 0, 0)
 _seeds = itertools.count()
