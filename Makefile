@@ -75,10 +75,10 @@ photos: $(READY) ## download the ant and bee photographs and torchvision's weigh
 	$(VENV) -m helpers.downloads
 
 insects: $(READY) ## render the embedded images anew
-	$(VENV) data/recipes/render_insects.py
+	$(VENV) -m recipes.insects
 
 weights: $(READY) ## pretrain the embedded weights anew (TINY_IMAGENET=folder; hours on a CPU)
-	$(FAST) $(VENV) data/recipes/pretrain_resnet18.py \
+	$(FAST) $(VENV) -m recipes.pretrain_resnet18 \
 		$(or $(TINY_IMAGENET),$(error say where Tiny ImageNet lies: make weights TINY_IMAGENET=folder))
 
 requirements: $(UV) ## compile the ranges of pyproject.toml into the pins of requirements.txt

@@ -1,8 +1,6 @@
 """The embedded weights and what their model card says of them."""
 
 import json
-import sys
-from pathlib import Path
 
 import pytest
 from safetensors import safe_open
@@ -10,10 +8,7 @@ from safetensors import safe_open
 from helpers.errors import LessonError
 from helpers.evaluation import mean_interval
 from helpers.models import EMBEDDED, load_model, verified
-
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT / "data" / "recipes"))
-import measure_transfer  # noqa: E402
+from recipes import measure_transfer
 
 CARD = measure_transfer.CARD.read_text()
 RESULTS = json.loads(measure_transfer.RESULTS.read_text())

@@ -1,7 +1,7 @@
 """Measure what the embedded ResNet18 is worth on ants and bees, and write the table into its model card.
 
-    python data/recipes/measure_transfer.py                  # the embedded insects, on test
-    python data/recipes/measure_transfer.py --images FOLDER  # the photographs, on val; they have no test
+    python -m recipes.measure_transfer                  # the embedded insects, on test
+    python -m recipes.measure_transfer --images FOLDER  # the photographs, on val; they have no test
 
 Each result is appended to `data/weights/results.json` as soon as it is there, so a run that was
 stopped goes on where it ended. Delete an entry to measure it again. It multiplies in bfloat16 where
