@@ -37,7 +37,7 @@ $(NBGRADER): requirements-nbgrader.txt $(READY)
 $(REVEAL): | $(READY)
 	$(UV) pip install --no-deps --target $(@D) --group slides
 
-.PHONY: lab test notebooks teacher nbgrader slides stick bench stress mutations photos insects weights requirements clean
+.PHONY: lab test notebooks teacher nbgrader slides stick bench stress mutations photos insects species weights requirements clean
 lab: $(READY) ## set up and open JupyterLab on the first lesson
 	$(VENV) -m jupyterlab notebooks/00_start_here.ipynb
 
@@ -76,6 +76,9 @@ photos: $(READY) ## download the ant and bee photographs and torchvision's weigh
 
 insects: $(READY) ## render the embedded images anew
 	$(VENV) -m recipes.insects
+
+species: $(READY) ## render the six classes of data/species anew
+	$(VENV) -m recipes.species --strip docs/species.jpg
 
 weights: $(READY) ## pretrain the embedded weights anew (TINY_IMAGENET=folder; hours on a CPU)
 	$(FAST) $(VENV) -m recipes.pretrain_resnet18 \

@@ -13,19 +13,18 @@ from recipes.renderer.noise import Noise
 from recipes.renderer.scene import Scene
 from recipes.renderer.shapes import Cone, Part
 from recipes.renderer.skins import skin
-from recipes.renderer.wings import glaze
-
-FINE = 3  # rays per pixel and axis, for the animal
+from recipes.renderer.wings import glaze, sail_light
 
 
 def paint_animal(rng, scene: Scene, animal: Animal, trash: list, floor) -> tuple[np.ndarray, np.ndarray]:
     """The animal and the litter: display values (h, w, 3) times opacity, and the opacity (h, w, 1)."""
-    h, w = scene.height * FINE, scene.width * FINE
+    times = scene.rays[0]
+    h, w = scene.height * times, scene.width * times
     camera = scene.camera
-    fine = Camera(camera.position, camera.axes, camera.focal * FINE, tuple(FINE * s for s in camera.shift))
+    fine = Camera(camera.position, camera.axes, camera.focal * times, tuple(times * s for s in camera.shift))
     y, x = np.mgrid[0:h, 0:w].astype(F).reshape(2, -1) + F(0.5)
     parts = animal.parts + [part for part, _ in trash]
-    shapes = [shape for part in parts for shape in part.shapes]
+    shapes = [shape for part in parts for shape in part.shapes] + animal.sails
     noise = Noise(rng)
 
     depth, owner = np.full(h * w, np.inf, F), np.full(h * w, -1, np.int16)
@@ -56,6 +55,16 @@ def paint_animal(rng, scene: Scene, animal: Animal, trash: list, floor) -> tuple
     colour = np.asarray(picture, F).reshape(-1, 3).T / 255
     cover = np.asarray(alpha, F).reshape(-1) / 255
     colour = colour * cover
+
+    for sail in animal.sails:
+        where = rays_near(fine, Part([Cone(*sail.hull(), sail.hull()[2])], 0.01, "wing"), (h, w))
+        rays = fine.rays(x[where], y[where])
+        t, *polar = sail.meet(fine.position, rays)
+        seen = np.flatnonzero(t < depth[where])
+        where, rays, t, *polar = (values[..., seen] for values in (where, rays, t, *polar))
+        others = [shape for shape in shapes if shape is not sail]
+        light = sail_light(scene, sail, noise, fine.position, rays, t, polar, others, floor)
+        colour[:, where], cover[where], depth[where] = develop(scene, light), 1, t
 
     for wing in animal.wings:
         outline = [wing.root + wing.axes[0] * F(k * wing.span) for k in (0.05, 0.95)]

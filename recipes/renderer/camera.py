@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from recipes.renderer.mathematics import F, unit
+from recipes.renderer.mathematics import F, towards, unit, vec
 
 
 @dataclass
@@ -26,6 +26,19 @@ class Camera:
         """Pixel places x, y and the depth of points (3, n)."""
         q = self.axes @ (p - self.position[:, None])
         return q[0] / q[2] * self.focal + self.shift[0], q[1] / q[2] * self.focal + self.shift[1], q[2]
+
+
+def aim(azimuth: float, elevation: float, roll: float, away: float, focal: float, shift) -> Camera:
+    """A camera `away` from the animal, from `azimuth` and `elevation` degrees; `roll` in degrees tilts it."""
+    forward = -towards(azimuth, elevation)
+    roll = math.radians(roll)
+    right = unit(np.cross(forward, vec(0, 0, 1)))
+    down = np.cross(forward, right)
+    right, down = (
+        math.cos(roll) * right + math.sin(roll) * down,
+        math.cos(roll) * down - math.sin(roll) * right,
+    )
+    return Camera(vec(0, 0, 0.14) - forward * away, np.stack([right, down, forward]).astype(F), focal, shift)
 
 
 def shrink(values: np.ndarray, h: int, w: int) -> np.ndarray:

@@ -7,13 +7,10 @@ from PIL import Image, ImageFilter
 
 from recipes.renderer.camera import shrink
 from recipes.renderer.colours import GREY, pick
-from recipes.renderer.grounds import GROUND_ODDS, GROUNDS
 from recipes.renderer.light import crowding, develop, shadow_of
 from recipes.renderer.mathematics import F, frame, mix, ramp, towards, vec
 from recipes.renderer.noise import Noise
 from recipes.renderer.scene import Scene
-
-COARSE = 2  # rays per pixel and axis, for the ground
 
 
 def slope(direction, x, y, height, size: tuple[int, int]) -> np.ndarray:
@@ -38,26 +35,26 @@ def defocus(picture: Image.Image, blur: np.ndarray) -> np.ndarray:
 
 def paint_ground(rng, scene: Scene, shapes: list, blockers: list) -> tuple[np.ndarray, np.ndarray]:
     """The picture without the animal (h, w, 3), developed, blurred by distance; the mean albedo (3,)."""
-    w, h = scene.width, scene.height
-    y, x = (np.mgrid[0 : h * COARSE, 0 : w * COARSE].astype(F).reshape(2, -1) + F(0.5)) / COARSE
+    w, h, times = scene.width, scene.height, scene.rays[1]
+    y, x = (np.mgrid[0 : h * times, 0 : w * times].astype(F).reshape(2, -1) + F(0.5)) / times
     rays = scene.camera.rays(x, y)
     eye = scene.camera.position
     t = np.where(rays[2] < -0.02, -eye[2] / np.minimum(rays[2], -0.02), 60).clip(0, 60).astype(F)
     p = eye[:, None] + rays * t
-    foot = t / scene.camera.focal / np.maximum(-rays[2], 0.06) / F(COARSE)
+    foot = t / scene.camera.focal / np.maximum(-rays[2], 0.06) / F(times)
 
     turn, zoom = frame(rng.uniform(0, 360)), F(rng.uniform(0.75, 1.4))
     noise = Noise(rng)
-    surface = GROUNDS[rng.choice(len(GROUNDS), p=GROUND_ODDS)](rng, noise)
+    surface = list(scene.grounds)[rng.choice(len(scene.grounds), p=list(scene.grounds.values()))](rng, noise)
 
     u, v = turn[:2, :2] @ p[:2] * zoom + F(rng.uniform(-40, 40, (2, 1)))
     albedo, height = surface(u, v, foot * zoom)
-    climb = slope(scene.light, p[0], p[1], height, (h * COARSE, w * COARSE)) / zoom
+    climb = slope(scene.light, p[0], p[1], height, (h * times, w * times)) / zoom
     facing = np.clip(scene.light[2] - rng.uniform(0.4, 1.2) * climb * ramp(0.3, 0.02, foot), 0.04, 1.3)
     mean = albedo[:, foot < 3 * foot.min()].mean(1)
     # what a photographer does: a calm ground, and one that the animal stands out from
     albedo = mix(mean, albedo, F(rng.uniform(0.35, 0.85)))
-    apart = math.log(float(GREY @ mean) / float(GREY @ scene.colours["body"]))
+    apart = math.log(float(GREY @ mean) / float(GREY @ scene.colours["subject"]))
     lighter = F(math.exp(math.copysign(max(math.log(2.5) - abs(apart), 0), apart)))
     albedo, mean = np.minimum(albedo * lighter, 0.9), np.minimum(mean * lighter, 0.9)
 

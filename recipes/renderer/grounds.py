@@ -155,8 +155,69 @@ def cushion(rng, noise):
     return surface
 
 
-GROUNDS = [soil, sand, leaf, stone, petal, wood, cushion]
-GROUND_ODDS = [0.19, 0.13, 0.22, 0.15, 0.1, 0.11, 0.1]
+def cloth(rng, noise):
+    """A plain weave of two threads."""
+    warp, weft = (
+        pick(rng, (176, 60, 52), (60, 84, 140), (210, 200, 180), (70, 110, 96), (60, 60, 66)),
+        pick(rng, (216, 208, 190), (150, 140, 126), (190, 160, 90), (90, 96, 120)),
+    )
+    threads, check = rng.uniform(16, 26), rng.uniform(0.5, 1.1)
+
+    def surface(x, y, foot):
+        rough = noise.octaves(x, y, 1.5, foot, 4)
+        u, v = x * threads + 0.15 * rough, y * threads + 0.15 * rough
+        over = (np.floor(u) + np.floor(v)) % 2
+        ridge = np.where(over > 0, np.abs(u % 1 - 0.5), np.abs(v % 1 - 0.5))
+        plaid = 0.5 * (np.sin(x * np.pi / check) > 0) + 0.5 * (np.sin(y * np.pi / check) > 0)
+        share = 0.6 * plaid + 0.4 * over * ramp(0.06, 0.02, foot)
+        fade = ramp(0.05, 0.02, foot)
+        return mix(warp, weft, share) * (1.05 - 0.5 * fade * ridge), -0.03 * fade * ridge + 0.01 * rough
+
+    return surface
+
+
+def tiles(rng, noise):
+    """Paving: cast slabs with joints between them."""
+    slab, joint = (
+        pick(rng, (176, 170, 160), (150, 84, 64), (120, 128, 136), (196, 176, 140)),
+        pick(rng, (90, 86, 80), (206, 200, 190), (70, 72, 60)),
+    )
+    wide, tall = rng.uniform(0.9, 1.8), rng.uniform(0.5, 0.9)
+
+    def surface(x, y, foot):
+        rough = noise.octaves(x, y, 3, foot, 6, 0.7)
+        row = np.floor(y / tall)
+        u, v = (x / wide + 0.5 * (row % 2)) % 1, (y / tall) % 1
+        edge = np.minimum(np.minimum(u, 1 - u) * wide, np.minimum(v, 1 - v) * tall)
+        gap = ramp(0.05, 0.025, edge + 0.012 * rough)
+        speck, _, name = noise.cells(x, y, 22)
+        albedo = slab[:, None] * (1 + 0.14 * rough + 0.3 * (name - 0.5) * ramp(0.4, 0.2, speck))
+        return mix(albedo, joint, gap), 0.012 * rough - 0.06 * gap
+
+    return surface
+
+
+def gravel(rng, noise):
+    """Chips of stone, close together."""
+    dark, pale = (
+        pick(rng, (84, 84, 90), (110, 92, 84), (70, 76, 84)),
+        pick(rng, (190, 188, 186), (206, 180, 160), (160, 166, 176)),
+    )
+    often = rng.uniform(3.5, 7)
+
+    def surface(x, y, foot):
+        rough = noise.octaves(x, y, 4, foot, 5, 0.7)
+        near, far, name = noise.cells(x + 0.02 * rough, y, often)
+        gap = ramp(0.16, 0.04, far - near)
+        albedo = mix(dark, pale, np.clip(name + 0.25 * rough, 0, 1)) * (1 - 0.7 * gap)
+        return albedo, (0.7 * np.sqrt(np.clip(far - near, 0, 1)) + 0.3 * name) / often * 0.6 + 0.008 * rough
+
+    return surface
+
+
+# each ground with its odds; the built ones are met nowhere but in the shifted test images of the species
+NATURAL = {soil: 0.19, sand: 0.13, leaf: 0.22, stone: 0.15, petal: 0.1, wood: 0.11, cushion: 0.1}
+BUILT = {cloth: 0.34, tiles: 0.33, gravel: 0.33}
 
 
 def litter(rng: np.random.Generator) -> list[tuple[Part, np.ndarray]]:

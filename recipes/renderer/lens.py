@@ -1,9 +1,22 @@
 """What stands in front of the lens, and what lens and sensor add."""
 
+import math
+
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 
 from recipes.renderer.colours import pick
+
+
+def smear(picture: np.ndarray, motion: tuple[float, float]) -> np.ndarray:
+    """The picture (h, w, 3) as a camera sees it that moves by these pixels to the right and down."""
+    steps = 2 * math.ceil(math.hypot(*motion)) + 1
+    reach = math.ceil(max(map(abs, motion)))
+    h, w = picture.shape[:2]
+    padded = np.pad(picture, ((reach, reach), (reach, reach), (0, 0)), "edge")
+    places = np.linspace(-0.5, 0.5, steps)[:, None] * motion
+    columns, rows = (np.rint(places) + reach).astype(int).T
+    return np.mean([padded[j : j + h, i : i + w] for i, j in zip(columns, rows, strict=True)], axis=0)
 
 
 def grass(rng: np.random.Generator, picture: Image.Image) -> Image.Image:

@@ -3,18 +3,38 @@
 import numpy as np
 
 from recipes.renderer.colours import GREY
-from recipes.renderer.mathematics import F, length, mix, ramp
+from recipes.renderer.mathematics import F, length, mix, ramp, unit, vec
 from recipes.renderer.scene import Scene
-from recipes.renderer.shapes import Ellipsoid
+from recipes.renderer.shapes import Cone, Ellipsoid
 
 
 def lit(scene: Scene, shapes: list, p: np.ndarray) -> np.ndarray:
     """Share (n,) of the sun's disc that is seen from points p (3, n)."""
     share = np.ones(p.shape[1], F)
+    if not len(share):
+        return share
+    seen = sun_plane(scene.light)
+    place = seen @ p
+    lowest = place[2].min()
     for shape in shapes:
-        gap, t = shape.clearance(p, scene.light)
-        share *= ramp(-1, 1, gap / (scene.softness * t + 0.004))
+        near = slice(None)
+        if isinstance(shape, Cone):  # most shapes are; few points are near the shadow of any one
+            ends = seen @ np.stack([shape.a, shape.b], 1)
+            reach = max(shape.ra, shape.rb) + scene.softness * max(ends[2].max() - lowest, 0) + 0.005
+            low, high = ends.min(1) - reach, ends.max(1) + reach
+            near = (place[0] > low[0]) & (place[0] < high[0]) & (place[1] > low[1]) & (place[1] < high[1])
+            near = np.flatnonzero(near)
+            if not len(near):
+                continue
+        gap, t = shape.clearance(p[:, near], scene.light)
+        share[near] *= ramp(-1, 1, gap / (scene.softness * t + 0.004))
     return share
+
+
+def sun_plane(light: np.ndarray) -> np.ndarray:
+    """Rotation (3, 3) whose last row points to the sun: what it takes to one place casts one shadow."""
+    across = unit(np.cross(light, vec(0, 0, 1)))
+    return np.stack([across, np.cross(light, across), light]).astype(F)
 
 
 def shadow_of(scene: Scene, shapes: list, p: np.ndarray) -> np.ndarray:

@@ -1,13 +1,15 @@
 """What does not depend on the animal: frame, camera, light and colours."""
 
 import math
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 
 import numpy as np
 
-from recipes.renderer.camera import Camera
+from recipes.renderer.camera import Camera, aim
 from recipes.renderer.colours import vary
-from recipes.renderer.mathematics import F, towards, unit, vec
+from recipes.renderer.grounds import NATURAL
+from recipes.renderer.mathematics import F, towards, vec
 
 
 @dataclass
@@ -21,10 +23,13 @@ class Scene:
     sun: np.ndarray
     sky: np.ndarray
     softness: float  # of the shadows: the sun's apparent radius
-    colours: dict[str, np.ndarray]
+    colours: dict[str, np.ndarray]  # of the animal; the ground keeps apart from "subject"
     gloss: float
     bands: int
     vivid: float  # saturation of the film
+    grounds: dict[Callable, float] = field(default_factory=lambda: NATURAL)  # with their odds
+    motion: tuple[float, float] = (0.0, 0.0)  # of the camera while the shutter was open, in pixels
+    rays: tuple[int, int] = (3, 2)  # per pixel and axis, for the animal and for the ground
     exposure: float = 1.0  # set once the ground is known
 
 
@@ -55,25 +60,15 @@ def draw_scene(rng: np.random.Generator) -> Scene:
 
     azimuth, elevation = rng.uniform(0, 360), 90 * rng.beta(2.6, 2.4) * 0.82 + 12
     away = rng.uniform(2.4, 5.5)
+    roll = rng.normal(0, 7)
     forward = -towards(azimuth, elevation)
-    roll = math.radians(rng.normal(0, 7))
-    right = unit(np.cross(forward, vec(0, 0, 1)))
-    down = np.cross(forward, right)
-    right, down = (
-        math.cos(roll) * right + math.sin(roll) * down,
-        math.cos(roll) * down - math.sin(roll) * right,
-    )
     seen = max(math.sqrt(1 - float(forward[0]) ** 2), 0.62)  # share of the length that is not foreshortened
     focal = rng.uniform(0.5, 0.84) * short * away / seen
     place = rng.normal(0, 0.055, 2)
     if rng.random() < 0.07:  # partly out of the frame
         place[rng.integers(2)] += rng.choice([-1, 1]) * rng.uniform(0.15, 0.25)
-    camera = Camera(
-        vec(0, 0, 0.14) - forward * away,
-        np.stack([right, down, forward]).astype(F),
-        focal,
-        (width * (0.5 + place[0]), height * (0.5 + place[1])),
-    )
+    shift = (width * (0.5 + place[0]), height * (0.5 + place[1]))
+    camera = aim(azimuth, elevation, roll, away, focal, shift)
 
     warmth = rng.uniform(-0.12, 0.2)
     sun = rng.uniform(1.2, 3.0) * vec(1 + warmth, 1, 1 - warmth)
@@ -81,6 +76,7 @@ def draw_scene(rng: np.random.Generator) -> Scene:
     base, other = (CUTICLE[i] for i in rng.choice(len(CUTICLE), 2, p=CUTICLE_ODDS))
     body = vary(rng, base)
     colours = {
+        "subject": body,
         "body": body,
         "abdomen": vary(rng, other) if rng.random() < 0.45 else body * F(rng.uniform(0.7, 1.2)),
         "limb": body * F(rng.uniform(0.55, 1.3)),

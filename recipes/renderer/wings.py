@@ -1,9 +1,12 @@
-"""Clear wings with veins, as ants and bees have them."""
+"""The light of wings: clear ones with veins, as bees have them, and the patterned ones of butterflies."""
 
 import numpy as np
 
 from recipes.renderer.animals.anatomy import Wing
+from recipes.renderer.animals.sails import Sail
+from recipes.renderer.light import shade
 from recipes.renderer.mathematics import F, mix, ramp, unit, vec
+from recipes.renderer.noise import Noise
 from recipes.renderer.scene import Scene
 
 VEINS = [
@@ -49,3 +52,17 @@ def glaze(scene: Scene, wing: Wing, eye, rays) -> tuple[np.ndarray, np.ndarray, 
     opacity = np.clip(0.27 + 0.3 * (1 - cosine) ** 3 + 0.5 * glint, 0, 0.85)
     light = mix(light, scene.colours["limb"][:, None] * 0.8 * (scene.sky + 0.5 * scene.sun)[:, None], 0.8 * vein)
     return np.where(inside, t, np.inf), light, np.where(inside, np.maximum(opacity, 0.72 * vein), 0)
+
+
+def sail_light(
+    scene: Scene, sail: Sail, noise: Noise, eye, rays, t, polar: list, others: list, floor: np.ndarray
+) -> np.ndarray:
+    """Light (3, n) of a butterfly's wing where the rays (3, n) meet it at t (n,); `others` shade it."""
+    p = eye[:, None] + rays * t
+    n = sail.relief(polar[0], polar[1], rays)
+    above = np.einsum("in,i->n", n, sail.axes[2]) > 0
+    grain = noise.octaves(p[0] * 20, p[1] * 20 + 7 * p[2], 1, np.zeros_like(p[0]), 3, 0.7)
+    albedo = sail.pattern.albedo(*polar, grain, above)
+    through = np.clip(-(scene.light @ n), 0, 1)  # the sun shines through a little
+    light = shade(scene, p, n, rays, albedo, 0.06, others, floor)
+    return light + 0.3 * albedo * scene.sun[:, None] * through

@@ -1,10 +1,13 @@
 """What the animals are put together from: body parts, legs and clear wings."""
 
 import math
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 
 import numpy as np
 
+from recipes.renderer.animals.markings import rings
+from recipes.renderer.animals.sails import Sail
 from recipes.renderer.mathematics import towards, unit, vec
 from recipes.renderer.shapes import Ellipsoid, Part, chain
 
@@ -27,6 +30,8 @@ class Animal:
     fuzz: list[float]  # hairs on head, thorax, waist and abdomen, 0..1
     hair: float  # their length
     stripes: float  # 0..1
+    markings: Callable = rings
+    sails: list[Sail] = field(default_factory=list)
 
 
 HEAD, THORAX, WAIST, ABDOMEN = range(4)
@@ -61,9 +66,9 @@ def both(y: float) -> np.ndarray:
     return vec(1, y, 1)
 
 
-def blades(rng: np.random.Generator, root: np.ndarray, span: float, width: float) -> list[Wing]:
-    """Two pairs of wings: folded over the back, half open, or spread. `root` is the left fore wing's."""
-    spread = rng.choice([rng.uniform(4, 20), rng.uniform(20, 48), rng.uniform(55, 95)], p=[0.5, 0.35, 0.15])
+def blades(rng: np.random.Generator, root: np.ndarray, span: float, width: float, odds=(0.5, 0.35, 0.15)) -> list[Wing]:
+    """Two pairs of wings, with these odds folded over the back, half open or spread; `root` is the left fore wing's."""
+    spread = rng.choice([rng.uniform(4, 20), rng.uniform(20, 48), rng.uniform(55, 95)], p=odds)
     lift = rng.uniform(2, 12) + 0.22 * spread * rng.random()
     wings = []
     for y in (1, -1):
