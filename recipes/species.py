@@ -9,6 +9,7 @@ light, animal and coat are drawn from it. The pictures of a series show one indi
 import argparse
 import re
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -25,7 +26,14 @@ from recipes.renderer.field import draw_coat, draw_field
 from recipes.renderer.grounds import litter
 from recipes.renderer.picture import compose
 
-MAKERS = {"ants": ant, "bees": bee, "beetles": beetle, "butterflies": butterfly, "spiders": spider, "wasps": wasp}
+MAKERS = {
+    "ants": ant,
+    "bees": partial(bee, wool=(0.3, 0.45, 0.25)),  # less woolly than the insects' bees: wasps are downy, too
+    "beetles": beetle,
+    "butterflies": butterfly,
+    "spiders": spider,
+    "wasps": wasp,
+}
 SINGLES = {"train": 24, "val": 12, "test": 100, "test_shifted": 17}  # pictures of each class
 BURSTS = {"train": 8, "val": 4}  # series of each class
 LENGTHS = (3, 4, 5, 6)  # pictures in a series, in turn

@@ -7,8 +7,11 @@ from recipes.renderer.mathematics import F, frame, towards, vec
 from recipes.renderer.shapes import Cone, Ellipsoid, Part, chain
 
 
-def bee(rng: np.random.Generator) -> Animal:
-    """Short antennae, large eyes, a round chest that meets the abdomen broadly, short stout legs."""
+def bee(rng: np.random.Generator, wool: tuple[float, float, float] = (0.08, 0.3, 0.62)) -> Animal:
+    """Short antennae, large eyes, a round chest that meets the abdomen broadly, short stout legs.
+
+    `wool` has the odds of a nearly bare, a hairy and a woolly one.
+    """
     stout = rng.uniform(0.95, 1.3)
     high = 0.19 * stout + rng.uniform(0.0, 0.03)
     yaw, pitch = rng.uniform(-14, 14), rng.uniform(-34, -6)
@@ -72,7 +75,7 @@ def bee(rng: np.random.Generator) -> Animal:
             )
         )
     wings = blades(rng, vec(0.17, 0.085 * stout, high + 0.1 * stout), 0.66, 0.27) if rng.random() < 0.95 else []
-    woolly = float(rng.choice([0.02, 0.3, 1], p=[0.08, 0.3, 0.62]))
+    woolly = float(rng.choice([0.02, 0.3, 1], p=wool))
     return Animal(
         parts,
         wings,

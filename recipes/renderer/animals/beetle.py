@@ -32,7 +32,7 @@ BUILDS = [
 
 
 def beetle(rng: np.random.Generator) -> Animal:
-    build = BUILDS[rng.choice(len(BUILDS), p=[0.26, 0.22, 0.18, 0.14, 0.2])]
+    build = BUILDS[rng.choice(len(BUILDS), p=[0.16, 0.26, 0.26, 0.12, 0.2])]
     own = rng.uniform(0.94, 1.06, 9)
     (long, wide, tall), (sx, sy, sz), (hx, hy, hz) = (
         np.array(values) * own[3 * i : 3 * i + 3] for i, values in enumerate((build.cases, build.shield, build.head))

@@ -86,5 +86,5 @@ def spider(rng: np.random.Generator) -> Animal:
             parts.append(Part([Ellipsoid(at, vec(1, 1, 1) * F(size), frame(0))], 0.01, "eye"))
         spinner = middle - back[0] * F(0.98 * ax) + vec(0, 0.018 * y, -0.2 * az)
         parts.append(Part(chain([spinner, spinner - back[0] * F(0.018)], [0.016, 0.01]), 0.01, "limb"))
-    fuzz = build.fuzz * rng.uniform(0.3, 1)
+    fuzz = build.fuzz * rng.uniform(0.2, 0.7)
     return Animal(parts, [], abdomen, [fuzz, fuzz, 0, fuzz], rng.uniform(0.02, 0.045), 0.0, markings=folium(rng))

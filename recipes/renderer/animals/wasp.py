@@ -16,10 +16,10 @@ def wasp(rng: np.random.Generator) -> Animal:
     def on_head(x, y, z):
         return head_at + size * (vec(x, y, z) @ skull)
 
-    stout = rng.uniform(0.88, 1.08)
+    stout = rng.uniform(0.92, 1.2)
     tail, droop = rng.uniform(-18, 18), rng.uniform(0, 24)
     back = frame(tail, droop)  # looks forward; the abdomen extends behind
-    thread = rng.choice([rng.uniform(0.03, 0.06), rng.uniform(0.08, 0.14)], p=[0.65, 0.35])
+    thread = rng.choice([rng.uniform(0.025, 0.05), rng.uniform(0.07, 0.13)], p=[0.75, 0.25])
     hinge = vec(-0.045, 0, high - 0.02)
     neck = hinge - back[0] * thread
     long, fat = rng.uniform(0.2, 0.24), rng.uniform(0.09, 0.108) * stout
@@ -62,14 +62,14 @@ def wasp(rng: np.random.Generator) -> Animal:
         jaw = chain([on_head(0.05, 0.04 * y, -0.085), on_head(0.075, 0.01 * y, -0.115)], [0.02, 0.008])
         parts.append(Part(jaw, 0.01, "limb"))
     wings = blades(
-        rng, vec(0.16, 0.06 * stout, high + 0.085 * stout), rng.uniform(0.58, 0.68), 0.15, odds=(0.72, 0.14, 0.14)
+        rng, vec(0.16, 0.06 * stout, high + 0.085 * stout), rng.uniform(0.58, 0.68), 0.17, odds=(0.62, 0.24, 0.14)
     )
-    downy = float(rng.choice([0, 0.04, 0.25], p=[0.45, 0.35, 0.2]))
+    downy = float(rng.choice([0, 0.08, 0.4], p=[0.3, 0.35, 0.35]))
     return Animal(
         parts,
         wings,
         abdomen,
-        [downy * 0.5, downy, 0, 0.05 * downy],
+        [downy * 0.5, downy, 0, 0.12 * downy],
         rng.uniform(0.02, 0.04),
         float(rng.choice([0.1, 0.5, 0.95], p=[0.15, 0.2, 0.65])),
     )
