@@ -37,12 +37,19 @@ $(NBGRADER): requirements-nbgrader.txt $(READY)
 $(REVEAL): | $(READY)
 	$(UV) pip install --no-deps --target $(@D) --group slides
 
-.PHONY: lab test notebooks teacher nbgrader slides stick bench stress mutations photos insects species weights requirements clean
+.PHONY: lab test quick nightly notebooks teacher nbgrader slides stick bench stress mutations photos insects species weights requirements clean
 lab: $(READY) ## set up and open JupyterLab on the first lesson
 	$(VENV) -m jupyterlab notebooks/00_start_here.ipynb
 
-test: $(READY) ## set up, run all tests, and run every notebook and compare it strictly
+test: $(READY) ## set up, run the tests, and run every notebook and compare it strictly
 	$(VENV) -m pytest -n logical
+
+quick: $(READY) ## run the tests that take seconds: what the helpers compute, what the lessons' files keep to
+	$(VENV) -m pytest -n logical -m "quick and not nightly" tests
+
+nightly: $(READY) ## run what takes long: all architectures, whole lessons in a browser, other editions, stress, mutations
+	$(VENV) -m pytest -n logical -m nightly
+	$(MAKE) stress mutations
 
 notebooks: $(READY) ## run every notebook anew and store its outputs (NAMES="00 01" for some)
 	$(VENV) -m tools.refresh_notebooks $(NAMES)
@@ -66,7 +73,7 @@ stick: $(READY) ## fill a USB stick for a class without a network (TO=its folder
 	$(VENV) -m tools.stick $(or $(TO),$(error say where the stick is: make stick TO=folder))
 
 stress: $(READY) ## kill downloads, trainings and savings at random moments, and run lesson 00 ten times at once
-	$(VENV) -m benchmarks.interruptions
+	$(VENV) tests/stress.py
 
 mutations: $(READY) ## put faults into a copy, one by one, and see that the tests go red
 	$(VENV) -m tools.mutations

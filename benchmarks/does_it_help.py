@@ -6,7 +6,6 @@ A benchmark that was stopped goes on where it ended. All methods of a seed get t
 of `val` as of `train`, as far as there are. The test pictures are asked about once in each run.
 """
 
-import copy
 import time
 from collections.abc import Callable
 from functools import partial
@@ -17,8 +16,8 @@ from torch import nn
 from torch.optim.lr_scheduler import OneCycleLR, StepLR
 
 from benchmarks.runs import (
+    PREPROCESSING,
     SEEDS,
-    SIZE,
     Datasets,
     interval,
     load,
@@ -26,7 +25,7 @@ from benchmarks.runs import (
     over_seeds,
     write_section,
 )
-from helpers.data import few, make_dataloaders
+from helpers.data import make_dataloader, make_dataloaders, subsample, with_transform
 from helpers.evaluation import accuracy, predict
 from helpers.features import extract_features, linear_probe
 from helpers.models import freeze_norms, load_model, replace_head
@@ -65,9 +64,8 @@ def tuned_from_scratch(datasets: Datasets, seed: int, on_epoch: Callable) -> Ans
 def frozen(datasets: Datasets, seed: int, on_epoch: Callable) -> Answers:
     """A linear probe on the features of the frozen network; nothing of it is random but the pictures."""
     model = load_model("embedded")
-    still = copy.copy(datasets["train"])
-    still.transform = eval_transform(SIZE)
-    probe = linear_probe(*extract_features(model, make_dataloaders({"val": still})["val"]))
+    eval_view = with_transform(datasets["train"], eval_transform(PREPROCESSING))
+    probe = linear_probe(*extract_features(model, make_dataloader(eval_view)))
 
     def answer(images):
         features, labels = extract_features(model, images)
@@ -80,7 +78,7 @@ def fine_tuned(datasets: Datasets, seed: int, on_epoch: Callable) -> Answers:
     """`fine_tune` with frozen BatchNorm, as lesson 07 explains it."""
     torch.manual_seed(seed)
     model = freeze_norms(replace_head(load_model("embedded"), len(datasets["train"].classes)))
-    fine_tune(model, datasets, SIZE, seed=seed, on_epoch=on_epoch)
+    fine_tune(model, datasets, PREPROCESSING, seed=seed, on_epoch=on_epoch)
     return partial(predict, model)
 
 
@@ -95,7 +93,7 @@ METHODS = {
 
 def measure(method: str, datasets: Datasets, per_class: int, seed: int) -> dict:
     """One run: the accuracy on `test`, the seconds, and after each epoch the accuracy on `val` and the seconds."""
-    part = {split: few(datasets[split], per_class, seed) for split in ("train", "val")}
+    part = {split: subsample(datasets[split], per_class, seed) for split in ("train", "val")}
     curve, start = [], time.process_time()
 
     def on_epoch(history) -> None:
@@ -103,7 +101,7 @@ def measure(method: str, datasets: Datasets, per_class: int, seed: int) -> dict:
 
     answer = METHODS[method](part, seed, on_epoch)
     seconds = round(time.process_time() - start, 1)
-    probabilities, labels = answer(make_dataloaders({"test": datasets["test"]})["test"])
+    probabilities, labels = answer(make_dataloader(datasets["test"]))
     return {"accuracy": accuracy(probabilities.argmax(1), labels).value, "seconds": seconds, "curve": curve}
 
 

@@ -22,11 +22,21 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from torch.utils.data import DataLoader, default_collate
 from torchvision.transforms import v2
 
-from benchmarks.runs import SEEDS, SIZE, Datasets, difference, interval, load, measure_all, over_seeds, write_section
-from helpers.data import make_dataloaders
+from benchmarks.runs import (
+    PREPROCESSING,
+    SEEDS,
+    Datasets,
+    difference,
+    interval,
+    load,
+    measure_all,
+    over_seeds,
+    write_section,
+)
+from helpers.data import make_dataloader, make_dataloaders, with_transform
 from helpers.evaluation import accuracy, predict
 from helpers.features import probe_head
-from helpers.models import freeze, freeze_norms, load_model, parameter_groups, replace_head, stages
+from helpers.models import freeze, freeze_norms, load_model, parameter_groups, replace_head, top_level_parts
 from helpers.training import train_model
 from helpers.transforms import eval_transform, train_transform
 
@@ -100,13 +110,13 @@ def fine_tune(recipe: Recipe, datasets: Datasets, seed: int) -> nn.Module:
     """Train the embedded network as the recipe says."""
     torch.manual_seed(seed)
     model = replace_head(load_model("embedded"), len(datasets["train"].classes))
-    still, moving = copy.copy(datasets["train"]), copy.copy(datasets["train"])
-    still.transform, moving.transform = eval_transform(SIZE), train_transform(SIZE, recipe.crops)
+    eval_view = with_transform(datasets["train"], eval_transform(PREPROCESSING))
+    train_view = with_transform(datasets["train"], train_transform(PREPROCESSING, recipe.crops))
     if recipe.head == "probe":
-        probe_head(model, make_dataloaders({"train": still})["train"])
-    loaders = make_dataloaders({"train": moving, "val": datasets["val"]}, seed=seed)
+        probe_head(model, make_dataloader(eval_view))
+    loaders = make_dataloaders({"train": train_view, "val": datasets["val"]}, seed=seed)
     if recipe.mixup:
-        loaders["train"] = mixing(loaders["train"], len(moving.classes))
+        loaders["train"] = mixing(loaders["train"], len(train_view.classes))
     if recipe.frozen_norms:
         freeze_norms(model)
     optimizer, scheduler = optimize(recipe, model, len(loaders["train"]))
@@ -144,7 +154,7 @@ def optimize(recipe: Recipe, model: nn.Module, batches: int):
 
 def unfreeze(model: nn.Module, epoch: int) -> None:
     """Train the head and the last stage, and after each epoch one more (ULMFiT: Howard and Ruder, 2018)."""
-    last_first = stages(model)[::-1]
+    last_first = top_level_parts(model)[::-1]
     freeze(model, tuple(last_first[: epoch + 2]))
     freeze_norms(model)
 
@@ -166,7 +176,7 @@ def measure(recipe: Recipe, datasets: Datasets, seed: int) -> dict:
     start = time.process_time()
     model = fine_tune(recipe, datasets, seed)
     seconds = round(time.process_time() - start, 1)
-    images = make_dataloaders({"test": datasets["test"]})["test"]
+    images = make_dataloader(datasets["test"])
     probabilities, labels = predict(model, images, mirror=recipe.mirror)
     return {"accuracy": accuracy(probabilities.argmax(1), labels).value, "seconds": seconds}
 

@@ -9,12 +9,14 @@ import numpy as np
 import torch
 
 from helpers.data import CachedDataset, image_datasets
+from helpers.devices import autocast
 from helpers.evaluation import mean_interval
 from helpers.tracks import IMAGES
-from helpers.training import precision
+from helpers.weights import EMBEDDED, Preprocessing
 
 README = Path(__file__).with_name("README.md")
 SIZE = 96  # in pixels: the five seeds of all methods take an hour, not a night
+PREPROCESSING = EMBEDDED.at(SIZE)
 SEEDS = range(5)
 
 Datasets = dict[str, CachedDataset]
@@ -25,9 +27,11 @@ def processor_seconds() -> float:
     return sum(os.times()[:4])
 
 
-def load(size: int = SIZE) -> Datasets:
+def load(preprocessing: Preprocessing = PREPROCESSING) -> Datasets:
     """The splits of the embedded images, each picture decoded once."""
-    return {split: CachedDataset(dataset) for split, dataset in image_datasets(IMAGES["embedded"], size).items()}
+    return {
+        split: CachedDataset(dataset) for split, dataset in image_datasets(IMAGES["embedded"], preprocessing).items()
+    }
 
 
 def measure_all(path: Path, runs: list[tuple[dict, Callable[[], dict]]]) -> list[dict]:
@@ -42,7 +46,7 @@ def measure_all(path: Path, runs: list[tuple[dict, Callable[[], dict]]]) -> list
     results = json.loads(path.read_text()) if path.is_file() else []
     for run, measure in runs:
         if not any(run.items() <= result.items() for result in results):
-            with precision(torch.device("cpu")):
+            with autocast(torch.device("cpu")):
                 results.append(run | measure())
             print(results[-1], flush=True)
             write(path, "[\n" + ",\n".join(json.dumps(result) for result in results) + "\n]\n")

@@ -22,6 +22,7 @@ from torch.utils.data import DataLoader
 
 from benchmarks import textbook
 from benchmarks.runs import (
+    PREPROCESSING,
     SEEDS,
     SIZE,
     difference,
@@ -31,10 +32,17 @@ from benchmarks.runs import (
     processor_seconds,
     write_section,
 )
-from helpers.data import CachedDataset, SampleDataset, image_datasets, load_image, make_dataloaders
+from helpers.data import (
+    CachedDataset,
+    SampleDataset,
+    image_datasets,
+    load_image,
+    make_dataloader,
+    make_dataloaders,
+)
 from helpers.evaluation import accuracy, predict
 from helpers.features import extract_features, linear_probe
-from helpers.models import freeze, freeze_norms, load_model, replace_head, stages
+from helpers.models import freeze, freeze_norms, load_model, replace_head, top_level_parts
 from helpers.tracks import IMAGES
 from helpers.training import fine_tune, train_model
 from helpers.transforms import eval_transform, train_transform
@@ -50,7 +58,7 @@ COUNTS = (100, 1000, 10_000)
 
 
 def pictures_of_test() -> DataLoader:
-    return make_dataloaders({"test": image_datasets(FOLDER, SIZE)["test"]})["test"]
+    return make_dataloader(image_datasets(FOLDER, PREPROCESSING)["test"])
 
 
 def on_test(model: nn.Module) -> dict:
@@ -73,7 +81,7 @@ def textbook_training(frozen: bool, fixed: bool, seed: int) -> dict:
 
     def work() -> nn.Module:
         loaders = textbook.dataloaders(FOLDER, SIZE, **(FLAGS if fixed else {}))
-        model, optimizer, scheduler = textbook.new_head(loaders["train"].dataset.classes, frozen)
+        model, optimizer, scheduler = textbook.replace_head(loaders["train"].dataset.classes, frozen)
         if fixed:
             model.to(memory_format=torch.channels_last)
         return textbook.train_model(model, loaders, nn.CrossEntropyLoss(), optimizer, scheduler)
@@ -84,10 +92,10 @@ def textbook_training(frozen: bool, fixed: bool, seed: int) -> dict:
 
 def features_and_probe(seed: int) -> dict:
     def work():
-        train = image_datasets(FOLDER, SIZE)["train"]
-        train.transform = eval_transform(SIZE)
+        train = image_datasets(FOLDER, PREPROCESSING)["train"]
+        train.transform = eval_transform(PREPROCESSING)
         model = load_model("embedded")
-        return model, linear_probe(*extract_features(model, make_dataloaders({"val": train})["val"]))
+        return model, linear_probe(*extract_features(model, make_dataloader(train)))
 
     (model, probe), seconds = timed(work)
     features, labels = extract_features(model, pictures_of_test())
@@ -99,8 +107,8 @@ def floor(seed: int) -> dict:
     """Decode each picture, make it a batch, one forward pass. Nothing is learned."""
 
     def work() -> None:
-        train = image_datasets(FOLDER, SIZE)["train"]
-        model, prepare = load_model("embedded").eval(), eval_transform(SIZE)
+        train = image_datasets(FOLDER, PREPROCESSING)["train"]
+        model, prepare = load_model("embedded").eval(), eval_transform(PREPROCESSING)
         for start in range(0, len(train.samples), 32):
             model(torch.stack([prepare(load_image(path)) for path, _ in train.samples[start : start + 32]]))
 
@@ -111,9 +119,9 @@ def short_fine_tune(num_epochs: int, seed: int) -> dict:
     torch.manual_seed(seed)
 
     def work() -> nn.Module:
-        datasets = image_datasets(FOLDER, SIZE)
+        datasets = image_datasets(FOLDER, PREPROCESSING)
         model = freeze_norms(replace_head(load_model("embedded"), len(datasets["train"].classes)))
-        return fine_tune(model, datasets, SIZE, num_epochs=num_epochs, seed=seed)[0]
+        return fine_tune(model, datasets, PREPROCESSING, num_epochs=num_epochs, seed=seed)[0]
 
     model, seconds = timed(work)
     return seconds | on_test(model)
@@ -125,8 +133,8 @@ def short_fine_tune(num_epochs: int, seed: int) -> dict:
 def loop(folder: Path, side: str, frozen: bool, seed: int) -> dict:
     """Two epochs of the textbook's loop or of `train_model`, with the same loaders; a fingerprint of the weights."""
     torch.manual_seed(seed)
-    datasets = {split: data for split, data in image_datasets(folder, SIZE).items() if split != "test"}
-    model, optimizer, scheduler = textbook.new_head(datasets["train"].classes, frozen)
+    datasets = {split: data for split, data in image_datasets(folder, PREPROCESSING).items() if split != "test"}
+    model, optimizer, scheduler = textbook.replace_head(datasets["train"].classes, frozen)
 
     def work() -> None:
         ours = {split: CachedDataset(data) for split, data in datasets.items()} if "in memory" in side else datasets
@@ -140,7 +148,7 @@ def loop(folder: Path, side: str, frozen: bool, seed: int) -> dict:
 
 def one_pass(side: str, seed: int) -> dict:
     """A pass over the training pictures alone, without a network."""
-    dataset = image_datasets(FOLDER, SIZE)["train"]
+    dataset = image_datasets(FOLDER, PREPROCESSING)["train"]
     dataset = CachedDataset(dataset) if side == "in memory" else dataset
     return timed(lambda: [dataset[index] for index in range(len(dataset))])[1]
 
@@ -151,7 +159,7 @@ def one_pass(side: str, seed: int) -> dict:
 def step_cost(depth: str, seed: int) -> dict:
     """Three training steps on a batch of 32, in float32, as the theory has it; the median."""
     model = replace_head(load_model("embedded"), 2)
-    parts = stages(model)
+    parts = top_level_parts(model)
     if depth == "head only":
         freeze(model)
     elif depth != "all layers":
@@ -170,9 +178,9 @@ def step_cost(depth: str, seed: int) -> dict:
 def views(k: int, seed: int) -> dict:
     """The probe on k crops of each picture, each seen once."""
     torch.manual_seed(seed)
-    train = CachedDataset(image_datasets(FOLDER, SIZE)["train"])
-    train.transform = train_transform(SIZE, scale=0.35)
-    images = make_dataloaders({"val": train})["val"]
+    train = CachedDataset(image_datasets(FOLDER, PREPROCESSING)["train"])
+    train.transform = train_transform(PREPROCESSING, scale=0.35)
+    images = make_dataloader(train)
     model = load_model("embedded")
     passes, seconds = timed(lambda: [extract_features(model, images) for _ in range(k)])
     features, labels = (np.concatenate(parts) for parts in zip(*passes, strict=True))
@@ -184,9 +192,9 @@ def views(k: int, seed: int) -> dict:
 def stream(count: int) -> dict:
     """Features of `count` pictures from files, in a process of its own; its peak memory in GiB."""
     torch.set_num_threads(1)
-    train = image_datasets(FOLDER, SIZE)["train"]
+    train = image_datasets(FOLDER, PREPROCESSING)["train"]
     samples = [train.samples[index % len(train)] for index in range(count)]
-    images = make_dataloaders({"val": SampleDataset(samples, train.classes, eval_transform(SIZE))})["val"]
+    images = make_dataloader(SampleDataset(samples, train.classes, eval_transform(PREPROCESSING)))
     model = load_model("embedded")
     seconds = timed(lambda: extract_features(model, images))[1]
     return seconds | {"peak": peak_memory()}

@@ -72,7 +72,7 @@ def train_model(model, dataloaders, criterion, optimizer, scheduler, num_epochs=
     return model
 
 
-def new_head(class_names: list[str], frozen: bool) -> tuple[nn.Module, optim.Optimizer, lr_scheduler.LRScheduler]:
+def replace_head(class_names: list[str], frozen: bool) -> tuple[nn.Module, optim.Optimizer, lr_scheduler.LRScheduler]:
     """The embedded network with the textbook's new head, its optimizer and its scheduler."""
     model = load_model("embedded")
     if frozen:

@@ -1,1 +1,5 @@
-"""The shared code of the lessons: each function is written in a lesson first, then imported from here."""
+"""The shared code of the lessons: what a lesson writes by hand, the next ones import from here under the same name."""
+
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent

@@ -9,28 +9,16 @@ import re
 import shutil
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
 from importlib import import_module, metadata
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
+from helpers import ROOT
+from helpers.findings import Finding
+
 OLDEST_PYTHON = (3, 11)
 MEMORY_GB = 2  # a lesson's kernel at its largest, and JupyterLab
 DISK_GB = 1  # the photographs and their weights, three times over
 INSTALL = "run `make lab`, which installs the pinned versions"
-
-
-@dataclass(frozen=True)
-class Row:
-    """One thing that a lesson needs: what was found, and the remedy where that will not do."""
-
-    name: str
-    found: str
-    remedy: str = ""
-
-    def __str__(self) -> str:
-        mark = "!!" if self.remedy else "ok"
-        return f"{mark}  {self.name:<11}{self.found}" + (f"; {self.remedy}" if self.remedy else "")
 
 
 def pinned(package: str) -> str:
@@ -39,7 +27,7 @@ def pinned(package: str) -> str:
     return re.search(rf"^{package.replace('_', '-')}==(\S+)", pins, re.MULTILINE).group(1)
 
 
-def packages(name: str, *wanted: str) -> Row:
+def packages(name: str, *wanted: str) -> Finding:
     """A row for packages that must be there, in their pinned versions, and importable."""
     found, wrong = [], []
     for package in wanted:
@@ -48,32 +36,32 @@ def packages(name: str, *wanted: str) -> Row:
             import_module(package)
         except Exception as error:  # a broken install fails in many ways, with OSError and RuntimeError too
             reason = str(error).strip().partition("\n")[0]
-            return Row(name, f"{package} does not import: {reason}", INSTALL)
+            return Finding(name, f"{package} does not import: {reason}", INSTALL)
         found.append(f"{package} {version}")
         if version != pinned(package):
             wrong.append(f"{package} {pinned(package)}")
-    return Row(name, ", ".join(found), f"checked with {', '.join(wrong)}: {INSTALL}" if wrong else "")
+    return Finding(name, ", ".join(found), f"checked with {', '.join(wrong)}: {INSTALL}" if wrong else "")
 
 
-def python() -> Row:
+def check_python() -> Finding:
     oldest = ".".join(map(str, OLDEST_PYTHON))
     old = sys.version_info < OLDEST_PYTHON
-    return Row("python", platform.python_version(), f"install Python {oldest} or newer" if old else "")
+    return Finding("python", platform.python_version(), f"install Python {oldest} or newer" if old else "")
 
 
-def torch() -> Row:
+def check_torch() -> Finding:
     return packages("torch", "torch", "torchvision")
 
 
-def lab() -> Row:
+def check_lab() -> Finding:
     return packages("lab", "jupyterlab")
 
 
-def widgets() -> Row:
+def check_widgets() -> Finding:
     return packages("widgets", "ipywidgets", "jupyterlab_widgets")
 
 
-def kernel() -> Row:
+def check_kernel() -> Finding:
     """A notebook opened with a kernel of another Python imports other packages than these."""
     row = packages("kernel", "ipykernel")
     if row.remedy:
@@ -83,63 +71,73 @@ def kernel() -> Row:
     try:
         folder = Path(KernelSpecManager().get_kernel_spec("python3").resource_dir).resolve()
     except NoSuchKernel:
-        return Row("kernel", "no kernel python3", INSTALL)
+        return Finding("kernel", "no kernel python3", INSTALL)
     if not folder.is_relative_to(Path(sys.prefix).resolve()):
         remedy = "start JupyterLab with `make lab`, or remove it: `jupyter kernelspec remove python3`"
-        return Row("kernel", f"python3 is another Python's, in {folder}", remedy)
+        return Finding("kernel", f"python3 is another Python's, in {folder}", remedy)
     return row
 
 
-def track() -> Row:
+def check_track() -> Finding:
     from helpers.tracks import current_track
 
     try:
         chosen = current_track()
     except Exception as error:  # says by itself which command brings what is missing
-        return Row("track", "not ready", str(error))
-    return Row("track", f"{chosen.name}, {chosen.size} px")
+        return Finding("track", "not ready", str(error))
+    return Finding("track", f"{chosen.name}, {chosen.preprocessing.size} px")
 
 
-def machine() -> Row:
+def check_machine() -> Finding:
     cores = f"{os.cpu_count()} cores"
     try:
         from psutil import virtual_memory
     except ImportError:
-        return Row("machine", f"{cores}, memory not known without psutil", INSTALL)
+        return Finding("machine", f"{cores}, memory not known without psutil", INSTALL)
     memory = virtual_memory()
     free, total = memory.available / 1e9, memory.total / 1e9
     found = f"{cores}, {free:.0f} of {total:.0f} GB memory free"
     remedy = f"close other programs: a lesson needs {MEMORY_GB} GB" if free < MEMORY_GB else ""
-    return Row("machine", found, remedy)
+    return Finding("machine", found, remedy)
 
 
-def gpu() -> Row:
+def check_gpu() -> Finding:
     try:
         import torch
     except Exception:  # the row `torch` says why
-        return Row("GPU", "not known without torch")
+        return Finding("GPU", "not known without torch")
     if torch.cuda.is_available():
-        return Row("GPU", torch.cuda.get_device_name())
+        return Finding("GPU", torch.cuda.get_device_name())
     if torch.backends.mps.is_available():
-        return Row("GPU", "Apple MPS")
-    return Row("GPU", "none, and none is needed")
+        return Finding("GPU", "Apple MPS")
+    return Finding("GPU", "none, and none is needed")
 
 
-def disk() -> Row:
+def check_disk() -> Finding:
     free = shutil.disk_usage(ROOT).free / 1e9
     remedy = f"free some space: `make photos` needs {DISK_GB} GB" if free < DISK_GB else ""
-    return Row("disk", f"{free:.0f} GB free", remedy)
+    return Finding("disk", f"{free:.0f} GB free", remedy)
 
 
-CHECKS: tuple[Callable[[], Row], ...] = (python, torch, lab, widgets, kernel, track, machine, gpu, disk)
+CHECKS: tuple[Callable[[], Finding], ...] = (
+    check_python,
+    check_torch,
+    check_lab,
+    check_widgets,
+    check_kernel,
+    check_track,
+    check_machine,
+    check_gpu,
+    check_disk,
+)
 
 
-def check() -> list[Row]:
+def check() -> list[Finding]:
     """A row for each thing that a lesson needs."""
     return [look() for look in CHECKS]
 
 
-def report(rows: list[Row] | None = None) -> str:
+def report(rows: list[Finding] | None = None) -> str:
     """Ten lines: nine rows, and whether this machine is ready."""
     rows = check() if rows is None else rows
     problems = sum(bool(row.remedy) for row in rows)

@@ -2,19 +2,21 @@
 
 import copy
 import csv
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 import torch
 from PIL import Image, ImageOps, UnidentifiedImageError
-from torch.utils.data import DataLoader, Dataset, WeightedRandomSampler
+from torch.utils.data import ConcatDataset, DataLoader, Dataset, Subset, WeightedRandomSampler
 from torchvision.datasets import ImageFolder
 from torchvision.datasets.folder import IMG_EXTENSIONS, has_file_allowed_extension
+from torchvision.datasets.vision import StandardTransform, VisionDataset
 from torchvision.transforms.functional import pil_to_tensor
 
 from helpers.errors import LessonError
 from helpers.transforms import data_transforms
+from helpers.weights import Preprocessing
 
 HIDDEN = (".", "__")  # how names begin that programs leave: .ipynb_checkpoints, ._ant.jpg, __MACOSX
 
@@ -204,7 +206,7 @@ class CachedDataset(Dataset):
         return self.transform(image) if self.transform else image, self.targets[index]
 
 
-def few(dataset: CachedDataset, per_class: int, seed: int = 0) -> CachedDataset:
+def subsample(dataset: CachedDataset, per_class: int, seed: int = 0) -> CachedDataset:
     """A random `per_class` pictures of each class, or all of a class that has fewer (lesson 06).
 
     Args:
@@ -223,17 +225,45 @@ def few(dataset: CachedDataset, per_class: int, seed: int = 0) -> CachedDataset:
     return part
 
 
-def image_datasets(folder: str | Path, size: int) -> dict[str, ImageDataset]:
+def with_transform(dataset: Dataset, transform: Callable) -> Dataset:
+    """The same images through another transform; `dataset` stays as it is.
+
+    Args:
+        dataset: one whose `transform` is applied to each image: those of this module, torchvision's, or a `Subset` or
+            `ConcatDataset` of such.
+        transform: as from `helpers.transforms`.
+
+    Raises:
+        LessonError: the dataset has no transform that could be replaced, or one of image and label together.
+    """
+    if isinstance(dataset, Subset):
+        return Subset(with_transform(dataset.dataset, transform), dataset.indices)
+    if isinstance(dataset, ConcatDataset):
+        return ConcatDataset([with_transform(part, transform) for part in dataset.datasets])
+    joint = getattr(dataset, "transforms", None)  # torchvision's datasets have both, and some use only this one
+    if not hasattr(dataset, "transform") or (joint and not isinstance(joint, StandardTransform)):
+        raise LessonError(
+            f"The transform of a {type(dataset).__name__} cannot be replaced: it needs an attribute `transform` for "
+            "the image alone, as `helpers.data.ImageDataset` has."
+        )
+    changed = copy.copy(dataset)
+    changed.transform = transform
+    if joint or isinstance(dataset, VisionDataset):
+        changed.transforms = StandardTransform(transform, dataset.target_transform)
+    return changed
+
+
+def image_datasets(folder: str | Path, preprocessing: Preprocessing) -> dict[str, ImageDataset]:
     """The splits that `folder` has, of `train`, `val` and `test`, each with its transform.
 
     Args:
         folder: holds `train/` and `val/`, perhaps `test/`, each with one folder per class.
-        size: the side of the square that the network sees, in pixels.
+        preprocessing: of the weights that shall see the images.
 
     Raises:
         LessonError: `train` or `val` is not as `ImageDataset` wants it, or there is one class only.
     """
-    folder, transforms = Path(folder), data_transforms(size)
+    folder, transforms = Path(folder), data_transforms(preprocessing)
     train = ImageDataset(folder / "train", transforms["train"])
     if len(train.classes) < 2:
         raise LessonError(f"{folder / 'train'} has one class only, {train.classes[0]!r}; two are needed.")
@@ -242,25 +272,31 @@ def image_datasets(folder: str | Path, size: int) -> dict[str, ImageDataset]:
     return {"train": train, **rest}
 
 
+def make_dataloader(
+    dataset: Dataset, batch_size: int = 32, shuffle: bool = False, num_workers: int = 0, seed: int = 0
+) -> DataLoader:
+    """Batches of a dataset; with `shuffle`, in an order that `seed` fixes.
+
+    `num_workers` is 0 because a notebook's own classes cannot be sent to a worker on Windows and macOS. The workers
+    start anew with each pass: so they draw the same random numbers after a resume. Where a single image would be left
+    for the last of the shuffled batches, each holds one more: BatchNorm cannot learn from one value.
+    """
+    return DataLoader(
+        dataset,
+        batch_size=_without_rest_of_one(len(dataset), batch_size) if shuffle else batch_size,
+        shuffle=shuffle,
+        num_workers=num_workers,
+        pin_memory=torch.cuda.is_available(),
+        generator=torch.Generator().manual_seed(seed),
+    )
+
+
 def make_dataloaders(
     datasets: dict[str, Dataset], batch_size: int = 32, num_workers: int = 0, seed: int = 0
 ) -> dict[str, DataLoader]:
-    """One loader per split; only `train` is shuffled, in an order that `seed` fixes.
-
-    `num_workers` is 0 because a notebook's own classes cannot be sent to a worker on Windows and macOS.
-    The workers start anew with each pass: so they draw the same random numbers after a resume. Where a single
-    image would be left for the last batch of `train`, the batches hold one more: BatchNorm cannot learn from
-    one value.
-    """
+    """A loader for each split, as `make_dataloader` makes it; only `train` is shuffled."""
     return {
-        split: DataLoader(
-            dataset,
-            batch_size=_without_rest_of_one(len(dataset), batch_size) if split == "train" else batch_size,
-            shuffle=split == "train",
-            num_workers=num_workers,
-            pin_memory=torch.cuda.is_available(),
-            generator=torch.Generator().manual_seed(seed),
-        )
+        split: make_dataloader(dataset, batch_size, split == "train", num_workers, seed)
         for split, dataset in datasets.items()
     }
 

@@ -1,11 +1,16 @@
-"""One kind of error for everything that a reader can mend: a line that names the thing and the remedy."""
+"""What a reader can mend or has asked for ends in one line, not in a traceback."""
 
 
-class LessonError(RuntimeError):
-    """A mistake in the data or the set-up, not in the code.
-
-    IPython shows its one line instead of a traceback; `%debug` still reaches the traceback.
-    """
+class OneLine:
+    """Shown by IPython as one line; `%debug` still reaches the traceback."""
 
     def _render_traceback_(self) -> list[str]:
         return [f"{type(self).__name__}: {self}"]
+
+
+class LessonError(OneLine, RuntimeError):
+    """A mistake in the data or the set-up, not in the code; the line names the thing and the remedy."""
+
+
+class Stopped(OneLine, KeyboardInterrupt):
+    """The stop button; the line says what is left."""

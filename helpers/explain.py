@@ -1,4 +1,4 @@
-"""Where in a picture a network found what it says (lesson 05)."""
+"""Which regions of an image a prediction depends on (lesson 05)."""
 
 import copy
 
@@ -6,20 +6,22 @@ import torch
 from captum.attr import LayerAttribution, LayerGradCam
 from torch import nn
 
+from helpers.devices import device_of
+
 
 def grad_cam(model: nn.Module, images: torch.Tensor, classes, layer: str = "layer4") -> torch.Tensor:
-    """Grad-CAM (Selvaraju et al., 2017), as captum computes it: the places that speak for a class.
+    """Grad-CAM (Selvaraju et al., 2017), as captum computes it: the regions that raise the score of a class.
 
     Args:
         model: a convolutional network; it is set to `eval()`.
         images: (n, 3, h, w), normalised.
-        classes: (n,), the index of the class that is asked about, for each picture.
-        layer: name of the submodule whose channels are weighted; best the last one that still has places.
+        classes: (n,), the index of the class to explain, for each image.
+        layer: name of the submodule whose channels are weighted; best the last one with a spatial map.
 
     Returns:
-        (n, h, w) float on the CPU: 1 at the strongest place of each picture; all 0 where nothing speaks for the class.
+        (n, h, w) float on the CPU: 1 at the maximum of each image; all 0 where no region raises the score.
     """
-    device = next(model.parameters()).device
+    device = device_of(model)
     explainer = LayerGradCam(model.eval(), model.get_submodule(layer))
     target = torch.as_tensor(classes, device=device)
     coarse = explainer.attribute(images.to(device), target, relu_attributions=True).detach()

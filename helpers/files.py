@@ -1,5 +1,6 @@
-"""Files that are whole or not there, whoever else writes them and whatever kills the writer."""
+"""Atomic, process-safe file writes."""
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from errno import EDQUOT, ENOSPC
@@ -10,38 +11,33 @@ from filelock import FileLock
 from helpers.errors import LessonError
 
 
-def write_whole(path: str | Path, content: bytes) -> None:
-    """Write a file so that a kill at any moment leaves the old one or the new one, never half of one.
+def atomic_write(path: str | Path, content: bytes) -> None:
+    """Write a file atomically: after a kill at any moment, the old or the new one is there, never a part of one.
 
-    Processes that write the same file wait for each other. What a killed one leaves beside it (`NAME.part`, and an
-    empty `NAME.lock`), the next one clears away.
+    Processes that write the same file wait for each other. What a killed one leaves behind (`NAME.part`, and an empty
+    `NAME.lock`) is removed by the next.
 
     Raises:
-        LessonError: the disk is full, or nobody may write there. What was at `path` before is still there.
+        LessonError: the disk is full, or the place is not writable. What was at `path` before is still there.
     """
     path = Path(path)
-    part = part_of(path)
-    try:
-        with alone(path):
-            try:
-                part.write_bytes(content)
-                part.replace(path)
-            finally:
-                part.unlink(missing_ok=True)
-    except OSError as error:
-        full = error.errno in (ENOSPC, EDQUOT)
-        remedy = "free some disk space and run it again" if full else "choose another place"
-        raise LessonError(f"Cannot write {path}: {error.strerror}; {remedy}.") from error
+    part = partial_path(path)
+    with one_line_errors(f"Cannot write {path}", "choose another place"), exclusive_lock(path):
+        try:
+            part.write_bytes(content)
+            part.replace(path)
+        finally:
+            part.unlink(missing_ok=True)
 
 
-def part_of(path: Path) -> Path:
-    """Where a file or folder grows until it is whole. Only who is `alone` with `path` may touch it."""
+def partial_path(path: Path) -> Path:
+    """Where a file or folder is written until it is complete; only the holder of `exclusive_lock(path)` may touch it."""
     return path.with_name(path.name + ".part")
 
 
 @contextmanager
-def alone(path: Path) -> Iterator[None]:
-    """Keep other processes off `path`, with a lock that the system releases even after a `kill -9`.
+def exclusive_lock(path: Path) -> Iterator[None]:
+    """Exclude other processes from `path`, with a lock that the system releases even after a `kill -9`.
 
     The number of a process in the names would not do: on a shared folder it says nothing to another machine.
     """
@@ -55,3 +51,18 @@ def alone(path: Path) -> Iterator[None]:
             # does not remove open files; there FileLock does it on release.
             with suppress(OSError):
                 lock.unlink()
+
+
+@contextmanager
+def one_line_errors(problem: str, remedy: str) -> Iterator[None]:
+    """Turn the errors of disk and network (those of requests are OSErrors too) into one `LessonError`."""
+    outer = sys.exception()
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (ENOSPC, EDQUOT):
+            remedy = "free some disk space and run it again"
+        cause: BaseException = error  # the first of the chain is plain; requests wraps it in long lines
+        while cause.__context__ not in (None, outer):
+            cause = cause.__context__
+        raise LessonError(f"{problem}: {str(cause) or type(cause).__name__}; {remedy}.") from None

@@ -11,8 +11,9 @@ from torch import nn
 from torch.nn.modules.module import register_module_parameter_registration_hook
 from torch.utils.flop_counter import FlopCounterMode
 
+from helpers import ROOT
 from helpers.errors import LessonError
-from helpers.tracks import ROOT
+from helpers.weights import torchvision_preprocessing
 
 EMBEDDED = ROOT / "data" / "weights" / "resnet18_tiny_imagenet.safetensors"
 BATCH_NORM = nn.modules.batchnorm._BatchNorm
@@ -57,10 +58,10 @@ def _options(architecture: str, weights: str | None) -> dict:
 
 def input_size(architecture: str, weights: str = "DEFAULT") -> int:
     """The side of the square, in pixels, for which torchvision's weights of an architecture were made."""
-    return torchvision.models.get_model_weights(architecture)[weights].transforms().crop_size[0]
+    return torchvision_preprocessing(architecture, weights).size
 
 
-def skeleton(architecture: str) -> nn.Module:
+def meta_model(architecture: str) -> nn.Module:
     """A network of torchvision without its numbers: layers and shapes only, on PyTorch's `meta` device.
 
     It takes neither time nor memory, even for a network of gigabytes. `with torch.device("meta")` does the
@@ -109,7 +110,7 @@ def replace_head(model: nn.Module, num_classes: int) -> nn.Module:
     return model
 
 
-def stages(model: nn.Module) -> list[str]:
+def top_level_parts(model: nn.Module) -> list[str]:
     """The names of the parts that hold parameters, from the input to the head; auxiliary heads left out.
 
     `conv1`, `bn1`, `layer1` to `layer4`, `fc` in a ResNet; containers such as VGG's `features` are opened.
@@ -140,7 +141,7 @@ def freeze(model: nn.Module, trainable: tuple[str, ...] = ()) -> nn.Module:
     names = [name for name, _ in model.named_parameters()]
     for part in trainable:
         if not any(_within(name, part) for name in names):
-            raise LessonError(f"There is no part {part!r} to train; there are {', '.join(stages(model))}.")
+            raise LessonError(f"There is no part {part!r} to train; there are {', '.join(top_level_parts(model))}.")
     keep = (*find_heads(model), *trainable)
     for name, parameter in model.named_parameters():
         parameter.requires_grad = any(_within(name, part) for part in keep)
@@ -174,7 +175,7 @@ def train_mode(model: nn.Module) -> None:
             layer.eval()
 
 
-def answers(model: nn.Module, x: torch.Tensor):
+def forward_checked(model: nn.Module, x: torch.Tensor):
     """What `model` says to pictures (n, 3, h, w).
 
     Raises:
@@ -238,7 +239,7 @@ def parameter_groups(
     return [group for group in groups.values() if group["params"]]
 
 
-def published(architecture: str) -> dict[str, float]:
+def published_metrics(architecture: str) -> dict[str, float]:
     """What torchvision says of its best weights of an architecture; nothing is downloaded.
 
     Returns:
@@ -252,7 +253,7 @@ def published(architecture: str) -> dict[str, float]:
     }
 
 
-def training_bytes(model: nn.Module, size: int, batch_size: int = 1) -> int:
+def activation_bytes(model: nn.Module, size: int, batch_size: int = 1) -> int:
     """The memory that one training step keeps for its backward pass: all that the layers have put by.
 
     Counted on a twin without numbers; weights, gradients and the optimizer's state come on top.

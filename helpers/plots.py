@@ -13,8 +13,12 @@ from sklearn.metrics import ConfusionMatrixDisplay
 from torch import nn
 from torch.utils.data import DataLoader
 
-from helpers.training import History
+from helpers.checkpoints import History
+from helpers.devices import to_device
+from helpers.errors import LessonError
+from helpers.models import forward_checked
 from helpers.transforms import denormalise
+from helpers.weights import Preprocessing
 
 # Okabe and Ito's palette, 2008: distinct for all common kinds of colour vision.
 BLUE, ORANGE, GREEN, VERMILION, PURPLE, SKY = "#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9"
@@ -36,10 +40,16 @@ def use_style() -> None:
 
 
 def imshow(image, title: str | None = None, ax: plt.Axes | None = None) -> plt.Axes:
-    """Show one picture: a PIL image, or a normalised float tensor (3, h, w)."""
+    """Show one image: a PIL image, or a float tensor (3, h, w) in 0..1, as `denormalise` makes it.
+
+    Raises:
+        LessonError: the tensor is still normalised.
+    """
     ax = ax or plt.gca()
     if isinstance(image, torch.Tensor):
-        image = denormalise(image.cpu()).permute(1, 2, 0).numpy()
+        if image.is_floating_point() and (image.min() < 0 or image.max() > 1):
+            raise LessonError("This image is normalised; show denormalise(image, preprocessing).")
+        image = image.cpu().permute(1, 2, 0).numpy()
     ax.imshow(image)
     ax.axis("off")
     if title is not None:
@@ -60,21 +70,26 @@ def show_images(images: Sequence, titles: Sequence[str] | None = None, columns: 
 
 
 @torch.inference_mode()
-def visualize_model(model: nn.Module, images: DataLoader, class_names: Sequence[str], num_images: int = 6) -> Figure:
-    """Show the first pictures of `images` with what `model` says, and the truth where that differs."""
+def visualize_model(
+    model: nn.Module,
+    loader: DataLoader,
+    class_names: Sequence[str],
+    preprocessing: Preprocessing,
+    num_images: int = 6,
+) -> Figure:
+    """Show the first images of `loader` with the model's predictions, and the true class where that differs."""
     model.eval()
-    device = next(model.parameters()).device
-    x, y = (torch.cat(part)[:num_images] for part in zip(*_take(images, num_images), strict=True))
-    confidence, predicted = model(x.to(device)).softmax(1).cpu().max(1)
+    x, y = (torch.cat(part)[:num_images] for part in zip(*_take(loader, num_images), strict=True))
+    confidence, predicted = forward_checked(model, to_device(x, model)).float().softmax(1).cpu().max(1)
     titles = [
         prediction_title(class_names[p], float(c), class_names[t])
         for p, c, t in zip(predicted, confidence, y, strict=True)
     ]
-    return show_images(list(x), titles, columns=min(num_images, 6))
+    return show_images(list(denormalise(x, preprocessing)), titles, columns=min(num_images, 6))
 
 
-def _take(images: DataLoader, num_images: int):
-    for x, y in images:
+def _take(loader: DataLoader, num_images: int):
+    for x, y in loader:
         yield x, y
         num_images -= len(y)
         if num_images <= 0:
@@ -108,7 +123,7 @@ def plot_confusion(predicted, labels, class_names: Sequence[str]) -> Figure:
 
 
 def plot_reliability(probabilities: torch.Tensor, labels: torch.Tensor, ax: plt.Axes, bins: int = 5) -> plt.Axes:
-    """Reliability diagram: how often the answer is right, against how sure the model is of it.
+    """Reliability diagram: accuracy against confidence.
 
     Args:
         probabilities: (images, classes).

@@ -9,9 +9,10 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from helpers import ROOT
 from helpers.errors import LessonError
+from helpers.weights import Preprocessing, preprocessing_of
 
-ROOT = Path(__file__).resolve().parent.parent
 IMAGES = {
     "embedded": ROOT / "data" / "insects",
     "photos": ROOT / "data" / "downloads" / "hymenoptera_data",
@@ -25,24 +26,25 @@ class Track:
 
     Attributes:
         name: `embedded`, `photos`, or both halves, as in `photos images, embedded weights`.
-        images: a folder with `train/`, `val/` and perhaps `test/`, each with one folder per class.
+        folder: of the images, with `train/`, `val/` and perhaps `test/`, each with one folder per class.
         weights: `embedded`, or the name of torchvision's weights, as in `IMAGENET1K_V1`.
-        size: the side of the square, in pixels, that the network sees.
+        preprocessing: that of the weights.
     """
 
     name: str
-    images: Path
+    folder: Path
     weights: str
-    size: int
+    preprocessing: Preprocessing
 
     @property
     def test_split(self) -> str:
         """`test`, or `val` where the images come without a test split (as the photographs do)."""
-        return "test" if (self.images / "test").is_dir() else "val"
+        return "test" if (self.folder / "test").is_dir() else "val"
 
     def __str__(self) -> str:
         other = "photos" if self.name == "embedded" else "embedded"
-        return f"Track: {self.name} ({self.size} px). To change: set TL_TRACK={other} and restart the kernel."
+        size = self.preprocessing.size
+        return f"Track: {self.name} ({size} px). To change: set TL_TRACK={other} and restart the kernel."
 
     __repr__ = __str__
 
@@ -70,9 +72,5 @@ def current_track(name: str | None = None) -> Track:
     if not (folder / "train").is_dir():
         remedy = "`make photos` brings them" if images == "photos" else "it needs the folders train and val"
         raise LessonError(f"The images of {images!r} are not in {folder}: {remedy}.")
-    if weights == "photos":
-        size = 224  # what torchvision's weights were trained and measured on
-    else:
-        size = 128 if images == "embedded" else 160  # photographs show the insect smaller
     title = track if images == weights == track else f"{images} images, {weights} weights"
-    return Track(title, folder, WEIGHTS[weights], size)
+    return Track(title, folder, WEIGHTS[weights], preprocessing_of(WEIGHTS[weights]))

@@ -1,7 +1,6 @@
 """The training loop: phases, the best weights, a history, and going on after an interruption (lesson 04)."""
 
 import copy
-import io
 import math
 from collections.abc import Callable
 from itertools import repeat
@@ -9,81 +8,111 @@ from pathlib import Path
 
 import torch
 from torch import nn
-from torch.optim.lr_scheduler import CyclicLR, LRScheduler, OneCycleLR
+from torch.amp import GradScaler
+from torch.optim.lr_scheduler import CyclicLR, LRScheduler, OneCycleLR, ReduceLROnPlateau
 from torch.utils.data import DataLoader, Dataset
 from tqdm.auto import tqdm
 
-from helpers.data import make_dataloaders
-from helpers.errors import LessonError
+from helpers.checkpoints import History, Training, load_checkpoint, save_checkpoint
+from helpers.data import make_dataloader, with_transform
+from helpers.devices import autocast, autocast_dtype, device_of, to_device
+from helpers.errors import LessonError, Stopped
 from helpers.features import probe_head
-from helpers.files import write_whole
-from helpers.models import answers, parameter_groups, train_mode
+from helpers.models import find_heads, forward_checked, parameter_groups, train_mode
 from helpers.transforms import eval_transform, train_transform
+from helpers.weights import Preprocessing
 
 AUXILIARY_WEIGHT = {"InceptionOutputs": 0.4, "GoogLeNetOutputs": 0.3}  # Szegedy et al., 2015 and 2014
-EPOCHS, STEPS = 6, 48  # of `fine_tune`: with few pictures, six epochs would be a handful of steps
+EPOCHS, STEPS = 6, 48  # of `fine_tune`: with few images, six epochs would be a handful of steps
 PER_BATCH = (OneCycleLR, CyclicLR)  # schedulers that count batches; the others count epochs
-
-History = dict[str, list[float]]
-
-
-def best_device() -> torch.device:
-    """The fastest device of this machine: CUDA, Apple's MPS, or the CPU."""
-    accelerator = torch.accelerator.current_accelerator(check_available=True)
-    return accelerator or torch.device("cpu")
-
-
-def precision(device: torch.device) -> torch.autocast:
-    """A context: bfloat16 where the hardware multiplies it natively, float32 elsewhere (lesson 04)."""
-    native = device.type == "cuda" or torch.cpu.get_capabilities().get("avx512_bf16", False)
-    # Without the cache, one context may span many steps: it would go on using the weights of the first.
-    return torch.autocast(device.type, torch.bfloat16, enabled=native, cache_enabled=False)
 
 
 def compute_loss(criterion: Callable, outputs, labels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """The loss and the class scores (n, classes); the auxiliary heads of Inception and GoogLeNet count in."""
+    """The loss and the logits (n, classes); the auxiliary heads of Inception and GoogLeNet count in."""
     if isinstance(outputs, torch.Tensor):
         return criterion(outputs, labels), outputs
     weight = AUXILIARY_WEIGHT[type(outputs).__name__]
-    auxiliary = [scores for scores in outputs[1:] if scores is not None]
+    auxiliary = [logits for logits in outputs[1:] if logits is not None]
     return criterion(outputs.logits, labels) + weight * sum(criterion(a, labels) for a in auxiliary), outputs.logits
 
 
 def run_epoch(
     model: nn.Module,
-    batches: DataLoader,
+    loader: DataLoader,
     criterion: Callable,
     optimizer: torch.optim.Optimizer | None = None,
     scheduler: LRScheduler | None = None,
+    max_norm: float | None = None,
+    scaler: GradScaler | None = None,
     progress: tqdm | None = None,
 ) -> tuple[float, float]:
-    """One pass over `batches`; it trains if there is an optimizer.
+    """One pass over `loader`, on the model's device; it trains if there is an optimizer.
+
+    Args:
+        model, criterion, optimizer, scheduler, max_norm: as for `train_model`.
+        loader: batches of images (n, 3, h, w) and labels (n,) or class shares (n, classes).
+        scaler: as from `grad_scaler`; None where gradients need no scaling.
+        progress: a bar that is moved with each batch.
 
     Returns:
         The mean loss and the accuracy, both over images: a last, smaller batch counts for less.
+
+    Raises:
+        LessonError: a label is beyond the model's classes, or the images do not fit the model.
     """
-    device = next(model.parameters()).device
+    device = device_of(model)
     train_mode(model) if optimizer else model.eval()
     loss_sum = torch.zeros((), device=device)
-    right = torch.zeros((), device=device, dtype=torch.int64)
+    correct = torch.zeros((), device=device, dtype=torch.int64)
     images = 0
-    for x, y in batches:
-        x, y = x.to(device), y.to(device)
+    for x, y in loader:
         if optimizer:
             optimizer.zero_grad()  # first, so that the forward pass finds their memory free
-        with torch.set_grad_enabled(optimizer is not None):
-            loss, scores = compute_loss(criterion, answers(model, x), y)
+        with torch.set_grad_enabled(optimizer is not None), autocast(device):
+            outputs = forward_checked(model, to_device(x, model))
+            _check_labels(y, outputs)
+            y = y.to(device, non_blocking=True)
+            loss, logits = compute_loss(criterion, outputs, y)
         if optimizer:
-            loss.backward()
-            optimizer.step()
+            _step(loss, optimizer, max_norm, scaler)
             if isinstance(scheduler, PER_BATCH):
                 scheduler.step()
+        # Sums stay on the device: a look at each loss would make the CPU wait for every step.
         loss_sum += loss.detach() * len(y)
-        right += (scores.argmax(1) == (y.argmax(1) if y.ndim == 2 else y)).sum()  # MixUp gives each class a share
+        correct += (logits.argmax(1) == (y.argmax(1) if y.ndim == 2 else y)).sum()  # MixUp gives each class a share
         images += len(y)
         if progress is not None:
             progress.update()
-    return loss_sum.item() / images, right.item() / images
+    return loss_sum.item() / images, correct.item() / images
+
+
+def _check_labels(labels: torch.Tensor, outputs) -> None:
+    """On a GPU, a label beyond the head's classes would end the whole process; here the labels are still on the CPU."""
+    classes = (outputs if isinstance(outputs, torch.Tensor) else outputs.logits).shape[1]
+    if labels.ndim == 1 and int(labels.max()) >= classes:
+        raise LessonError(
+            f"The model has {classes} outputs, but there is the label {int(labels.max())}: "
+            "replace_head(model, num_classes) gives it one output per class."
+        )
+
+
+def _step(
+    loss: torch.Tensor, optimizer: torch.optim.Optimizer, max_norm: float | None, scaler: GradScaler | None
+) -> None:
+    """Backward pass and update; gradients are clipped in their true size, so they are unscaled first."""
+    scaler = scaler or GradScaler(loss.device.type, enabled=False)
+    scaler.scale(loss).backward()
+    if max_norm is not None:
+        scaler.unscale_(optimizer)
+        parameters = [p for group in optimizer.param_groups for p in group["params"]]
+        nn.utils.clip_grad_norm_(parameters, max_norm)
+    scaler.step(optimizer)
+    scaler.update()
+
+
+def grad_scaler(device: torch.device) -> GradScaler:
+    """For float16, whose smallest gradients would become 0; it does nothing in other precisions."""
+    return GradScaler(device.type, enabled=autocast_dtype(device) == torch.float16)
 
 
 def train_model(
@@ -94,55 +123,69 @@ def train_model(
     scheduler: LRScheduler | None = None,
     num_epochs: int = 25,
     checkpoint: str | Path | None = None,
-    on_epoch: Callable[[History], None] | None = None,
+    on_epoch: Callable[[History], bool | None] | None = None,
+    keep: str = "best",
+    max_norm: float | None = None,
 ) -> tuple[nn.Module, History]:
-    """Train for `num_epochs`, look at `val` after each, and end with the weights that were best there.
+    """Train for `num_epochs`, evaluate on `val` after each, and end with the weights that were best there.
+
+    It runs on the model's device, in the precision of `helpers.devices.autocast_dtype`.
 
     Args:
         model: the network, on the device where it shall train.
         dataloaders: batches of images (n, 3, h, w) and labels (n,), for `train` and `val`.
-        criterion: a loss of scores (n, classes) and labels (n,), as `nn.CrossEntropyLoss()`.
+        criterion: a loss of logits (n, classes) and labels (n,), as `nn.CrossEntropyLoss()`.
         optimizer: with the parameters that shall change.
-        scheduler: stepped after each epoch, or after each batch if it is a one-cycle or cyclic one.
+        scheduler: stepped after each epoch, or after each batch if it is a one-cycle or cyclic one;
+            `ReduceLROnPlateau` gets the loss on `val`.
         num_epochs: passes over the training images.
-        checkpoint: a file written after each epoch. If it is there, training goes on where it ended,
-            with the numbers that it would have had.
+        checkpoint: a file written after each epoch. If it is there, training goes on where it ended, with the numbers
+            that it would have had on one device.
         on_epoch: called with the history after each epoch, to draw it; True ends the training.
+        keep: `best`, the weights of the epoch with the highest accuracy on `val`, or `last`.
+        max_norm: gradients with a larger norm, over all parameters, are scaled down to it (Pascanu et al., 2013).
 
     Returns:
-        The model (the same object), with its best weights, and the history: a list of a figure per
-        epoch for each of `train_loss`, `train_acc`, `val_loss`, `val_acc`, `lr`.
+        The model (the same object) and the history: a list of a figure per epoch for each of `train_loss`,
+        `train_acc`, `val_loss`, `val_acc`, `lr`.
 
     Raises:
-        LessonError: the loss is no longer a number, or the checkpoint cannot be written.
-        KeyboardInterrupt: the stop button. As after every error, the model holds the best weights so far; the
-            history is what `on_epoch` got.
+        LessonError: something does not fit together, the loss is no longer a number, or the checkpoint does not fit or
+            cannot be written.
+        Stopped: the stop button. As after every error, the model holds the best weights so far; the history is
+            what `on_epoch` got.
     """
+    _check_training(model, dataloaders, criterion, optimizer, keep)
+    device = device_of(model)
+    if isinstance(criterion, nn.Module):
+        criterion.to(device)  # class weights
+    for group in optimizer.param_groups:
+        group.setdefault("initial_lr", group["lr"])  # as schedulers do: checkpoints compare it
     history: History = {key: [] for key in ("train_loss", "train_acc", "val_loss", "val_acc", "lr")}
     best = copy.deepcopy(model.state_dict())  # a plain state_dict() would go on changing with the model
-    if checkpoint and Path(checkpoint).is_file():
-        history, best = load_checkpoint(checkpoint, model, optimizer, scheduler, dataloaders["train"])
+    scaler = grad_scaler(device)
+    training = Training(model, optimizer, scheduler, scaler, dataloaders["train"], num_epochs)
+    ended = False
+    if checkpoint and Path(checkpoint).expanduser().is_file():
+        history, best = load_checkpoint(checkpoint, training)
+        ended = bool(on_epoch and on_epoch(history))  # early stopping may have ended it already
 
     steps = sum(len(dataloaders[phase]) for phase in ("train", "val"))
     done = len(history["lr"])
+    finished = False
     try:
         with tqdm(total=num_epochs * steps, initial=done * steps, unit="batch") as progress:
-            for epoch in range(done, num_epochs):
+            for epoch in range(done, done if ended else num_epochs):
                 progress.set_description(f"epoch {epoch + 1}/{num_epochs}")
                 learning_rate = optimizer.param_groups[0]["lr"]
-                train = run_epoch(model, dataloaders["train"], criterion, optimizer, scheduler, progress)
+                train = run_epoch(
+                    model, dataloaders["train"], criterion, optimizer, scheduler, max_norm, scaler, progress
+                )
                 val = run_epoch(model, dataloaders["val"], criterion, progress=progress)
-                if not math.isfinite(train[0]):
-                    raise LessonError(
-                        f"The loss is {train[0]} in epoch {epoch + 1}: the learning rate ({learning_rate:g}) is "
-                        "probably too high. The model holds the best weights from before."
-                    )
-                if not math.isfinite(val[0]):
-                    raise LessonError(
-                        f"The loss on val is {val[0]} in epoch {epoch + 1}: the learning rate ({learning_rate:g}) is "
-                        "too high, or a picture of val holds NaN. The model holds the best weights from before."
-                    )
-                if scheduler and not isinstance(scheduler, PER_BATCH):
+                _check_losses(train[0], val[0], epoch, learning_rate)
+                if isinstance(scheduler, ReduceLROnPlateau):
+                    scheduler.step(val[0])
+                elif scheduler and not isinstance(scheduler, PER_BATCH):
                     scheduler.step()
                 if val[1] > max(history["val_acc"], default=-1):
                     best = copy.deepcopy(model.state_dict())
@@ -150,65 +193,137 @@ def train_model(
                 history.update({key: [*history[key], figure] for key, figure in figures})  # all lists in one step
                 progress.set_postfix(val_acc=f"{val[1]:.1%}")
                 if checkpoint:
-                    save_checkpoint(checkpoint, model, optimizer, scheduler, dataloaders["train"], history, best)
+                    save_checkpoint(checkpoint, training, history, best)
                 if on_epoch and on_epoch(history):
                     break
+        finished = True
+    except KeyboardInterrupt as stop:
+        raise Stopped(_what_is_left(history)) from stop
     finally:  # also after an error and the stop button: the reader keeps the best weights
-        model.load_state_dict(best)
+        if keep == "best" or not finished:
+            model.load_state_dict(best)
         optimizer.zero_grad()  # the last gradients would only take memory
     return model, history
+
+
+def _what_is_left(history: History) -> str:
+    """What the model holds when the stop button has ended a training."""
+    if not history["val_acc"]:
+        return "stopped in the first epoch; the model holds the weights that it began with."
+    best = max(history["val_acc"])
+    return (
+        f"stopped after {len(history['val_acc'])} epochs; the model holds the best weights so far, those of epoch "
+        f"{history['val_acc'].index(best) + 1} ({best:.1%} on val)."
+    )
+
+
+def _check_losses(train: float, val: float, epoch: int, learning_rate: float) -> None:
+    if not math.isfinite(train):
+        raise LessonError(
+            f"The loss is {train} in epoch {epoch + 1}: the learning rate ({learning_rate:g}) is "
+            "probably too high. The model holds the best weights from before."
+        )
+    if not math.isfinite(val):
+        raise LessonError(
+            f"The loss on val is {val} in epoch {epoch + 1}: the learning rate ({learning_rate:g}) is "
+            "too high, or an image of val holds NaN. The model holds the best weights from before."
+        )
+
+
+def _check_training(
+    model: nn.Module,
+    dataloaders: dict[str, DataLoader],
+    criterion: Callable,
+    optimizer: torch.optim.Optimizer,
+    keep: str,
+) -> None:
+    """One line for what would end in a traceback, or, worse, in a model that learns nothing."""
+    if keep not in ("best", "last"):
+        raise LessonError(f"keep={keep!r} is unknown; it is 'best' or 'last'.")
+    for phase in ("train", "val"):
+        if phase not in dataloaders:
+            raise LessonError(
+                f"There is no loader {phase!r}, only {', '.join(map(repr, dataloaders))}; name it {phase!r}."
+            )
+        if len(dataloaders[phase]) == 0:
+            raise LessonError(
+                f"The loader {phase!r} has no batches: it needs images; with drop_last=True, batch_size of them."
+            )
+    trainable = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    if not trainable:
+        raise LessonError("Every parameter is frozen; `freeze(model)` leaves the head trainable.")
+    if trainable[0].dtype in (torch.float16, torch.bfloat16):
+        raise LessonError(
+            f"The model is in {trainable[0].dtype}; train it in float32, with model.float(). Autocast computes in half "
+            "precision by itself where that is faster."
+        )
+    held = {id(parameter) for group in optimizer.param_groups for parameter in group["params"]}
+    for name in find_heads(model):
+        if any(p.requires_grad and id(p) not in held for p in model.get_submodule(name).parameters()):
+            raise LessonError(
+                f"The optimizer does not hold the head {name!r}, which would never learn: make the optimizer after "
+                "replace_head and freeze."
+            )
+    weight = getattr(criterion, "weight", None)
+    if isinstance(weight, torch.Tensor) and weight.dtype != trainable[0].dtype:
+        raise LessonError(f"The class weights are {weight.dtype}; the loss needs float32: weight=weights.float().")
 
 
 def fine_tune(
     model: nn.Module,
     datasets: dict[str, Dataset],
-    size: int,
+    preprocessing: Preprocessing,
     num_epochs: int | None = None,
     seed: int = 0,
-    on_epoch: Callable[[History], None] | None = None,
+    mirror: bool = True,
+    checkpoint: str | Path | None = None,
+    on_epoch: Callable[[History], bool | None] | None = None,
 ) -> tuple[nn.Module, History]:
     """The recipe of lesson 07: a linear probe as the head, then all layers with AdamW and one cycle.
 
     Head first: Kumar et al., 2022. One cycle: Smith and Topin, 2018. The pretrained layers learn ten times slower
-    than the head. One cycle ends calm, so the weights of the last epoch count, and `val` chooses nothing.
+    than the head. The cycle ends with small steps, so the weights of the last epoch count, and `val` chooses nothing.
 
     Args:
         model: pretrained, after `replace_head`, on the device where it shall train. What `freeze` or
             `freeze_norms` froze before stays so.
-        datasets: `train` and `val`, as from `image_datasets` or decoded once by `CachedDataset`; the
-            transform of `train` is left alone, copies get those of the recipe.
-        size: the side of the square, in pixels, that the network sees.
+        datasets: `train` and `val`, as from `image_datasets`. `train` is any dataset that `with_transform` can give
+            another transform, and stays as it is; `val` is used with its own.
+        preprocessing: of the pretrained weights.
         num_epochs: passes over the training images; None takes six, or as many as 48 steps need.
-        seed: of the order of the pictures; crops and flips follow `torch.manual_seed`.
-        on_epoch: called with the history after each epoch, as in `train_model`.
+        seed: of the order of the images; crops and flips follow `torch.manual_seed`.
+        mirror: whether training images are flipped at random; not for letters, road signs or X-rays.
+        checkpoint, on_epoch: as in `train_model`.
 
     Returns:
         The model (the same object) and the history, as from `train_model`.
 
     Raises:
-        LessonError, KeyboardInterrupt: as `train_model`. The model then holds the weights that were best on
-            `val`: half a cycle has not come to rest.
+        LessonError, Stopped: as `train_model`; also where a dataset cannot be given the recipe's transform. The model
+            then holds the weights that were best on `val`: half a cycle has not come to rest.
     """
-    still, moving = copy.copy(datasets["train"]), copy.copy(datasets["train"])
-    still.transform, moving.transform = eval_transform(size), train_transform(size, scale=0.35)
-    probe_head(model, make_dataloaders({"train": still})["train"])
+    for split in ("train", "val"):
+        if split not in datasets:
+            raise LessonError(
+                f"There is no dataset {split!r}, only {', '.join(map(repr, datasets))}; name it {split!r}."
+            )
+        if len(datasets[split]) == 0:
+            raise LessonError(f"The dataset {split!r} has no images.")
+    image = datasets["val"][0][0]
+    if not (isinstance(image, torch.Tensor) and image.is_floating_point()):
+        raise LessonError("The dataset 'val' makes no float tensors; its transform is eval_transform(preprocessing).")
+    eval_view = with_transform(datasets["train"], eval_transform(preprocessing))
+    train_view = with_transform(datasets["train"], train_transform(preprocessing, scale=0.35, mirror=mirror))
+    probe_head(model, make_dataloader(eval_view))
 
-    loaders = make_dataloaders({"train": moving, "val": datasets["val"]}, seed=seed)
+    loaders = {"train": make_dataloader(train_view, shuffle=True, seed=seed), "val": make_dataloader(datasets["val"])}
     num_epochs = num_epochs or max(EPOCHS, math.ceil(STEPS / len(loaders["train"])))
     groups = parameter_groups(model, lr=2e-3, backbone_lr=2e-4, weight_decay=0.05)
     optimizer = torch.optim.AdamW(groups)
     scheduler = OneCycleLR(optimizer, [group["lr"] for group in groups], total_steps=num_epochs * len(loaders["train"]))
-    last = {}
-
-    def keep_last(history: History) -> bool | None:
-        last.update(copy.deepcopy(model.state_dict()))
-        return on_epoch(history) if on_epoch else None
-
-    _, history = train_model(
-        model, loaders, nn.CrossEntropyLoss(), optimizer, scheduler, num_epochs, on_epoch=keep_last
+    return train_model(
+        model, loaders, nn.CrossEntropyLoss(), optimizer, scheduler, num_epochs, checkpoint, on_epoch, keep="last"
     )
-    model.load_state_dict(last)
-    return model, history
 
 
 def early_stopping(patience: int) -> Callable[[History], bool]:
@@ -221,9 +336,9 @@ def early_stopping(patience: int) -> Callable[[History], bool]:
     return stop
 
 
-def find_learning_rate(
+def lr_range_test(
     model: nn.Module,
-    batches: DataLoader,
+    loader: DataLoader,
     criterion: Callable,
     optimizer: torch.optim.Optimizer,
     lowest: float = 1e-6,
@@ -235,7 +350,7 @@ def find_learning_rate(
     The model and the optimizer are put back as they were.
 
     Args:
-        model, batches, criterion, optimizer: as for `train_model`; `batches` is repeated as needed.
+        model, loader, criterion, optimizer: as for `train_model`; `loader` is repeated as needed.
         lowest, highest: of the rate of the optimizer's first group; the others keep their ratio to it.
         steps: how many rates are tried, evenly on a logarithmic scale.
 
@@ -244,19 +359,20 @@ def find_learning_rate(
         to four times its smallest value or is no longer a number.
     """
     before = copy.deepcopy((model.state_dict(), optimizer.state_dict()))
-    device = next(model.parameters()).device
+    device = device_of(model)
     factors = [group["lr"] / optimizer.param_groups[0]["lr"] for group in optimizer.param_groups]
-    endless = (batch for _ in repeat(None) for batch in batches)
+    endless = (batch for _ in repeat(None) for batch in loader)
     rates, losses, mean = [], [], 0.0
+    scaler = grad_scaler(device)
     train_mode(model)
     for step, (x, y) in zip(range(steps), endless, strict=False):
         rate = lowest * (highest / lowest) ** (step / (steps - 1))
         for group, factor in zip(optimizer.param_groups, factors, strict=True):
             group["lr"] = rate * factor
-        loss, _ = compute_loss(criterion, model(x.to(device)), y.to(device))
         optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
+        with autocast(device):
+            loss, _ = compute_loss(criterion, forward_checked(model, to_device(x, model)), y.to(device))
+        _step(loss, optimizer, None, scaler)
         mean = 0.8 * mean + 0.2 * loss.item()
         smooth = mean / (1 - 0.8 ** (step + 1))  # the mean began at 0
         if not math.isfinite(smooth) or smooth > 4 * min(losses, default=smooth):
@@ -266,40 +382,3 @@ def find_learning_rate(
     model.load_state_dict(before[0])
     optimizer.load_state_dict(before[1])
     return rates, losses
-
-
-def save_checkpoint(path, model, optimizer, scheduler, loader: DataLoader, history: History, best: dict) -> None:
-    """Write all that the next epoch depends on, so that a kill at any moment leaves a whole file."""
-    state = {
-        "model": model.state_dict(),
-        "optimizer": optimizer.state_dict(),
-        "scheduler": scheduler.state_dict() if scheduler else None,
-        "history": history,
-        "best": best,
-        "random": torch.get_rng_state(),
-        "order": loader.generator.get_state() if loader.generator else None,
-    }
-    content = io.BytesIO()
-    torch.save(state, content)
-    write_whole(path, content.getvalue())
-
-
-def load_checkpoint(path, model, optimizer, scheduler, loader: DataLoader) -> tuple[History, dict]:
-    """Put everything back as `save_checkpoint` found it; returns the history and the best weights.
-
-    Raises:
-        LessonError: the file is damaged, or comes from another model.
-    """
-    try:
-        state = torch.load(path, map_location="cpu", weights_only=True)  # never runs code from the file
-        model.load_state_dict(state["model"])
-        optimizer.load_state_dict(state["optimizer"])
-    except Exception as error:
-        reason = (str(error) or type(error).__name__).splitlines()[0]
-        raise LessonError(f"{path} does not fit this training ({reason}); delete it to start afresh.") from error
-    if scheduler:
-        scheduler.load_state_dict(state["scheduler"])
-    torch.set_rng_state(state["random"])
-    if loader.generator and state["order"] is not None:
-        loader.generator.set_state(state["order"])
-    return state["history"], state["best"]

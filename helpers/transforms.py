@@ -5,38 +5,39 @@ import math
 import torch
 from torchvision.transforms import v2
 
-MEAN = (0.485, 0.456, 0.406)  # ImageNet's, per channel, of values in 0..1
-STD = (0.229, 0.224, 0.225)
+from helpers.weights import Preprocessing
 
 
-def train_transform(size: int, scale: float = 0.08) -> v2.Compose:
+def train_transform(preprocessing: Preprocessing, scale: float = 0.08, mirror: bool = True) -> v2.Compose:
     """A random crop and flip of a PIL image or uint8 tensor: float (3, size, size), normalised.
 
-    A crop shows at least the share `scale` of the picture's area, in 0..1.
+    Args:
+        preprocessing: of the weights.
+        scale: the smallest share of the image's area that a crop shows, in 0..1.
+        mirror: whether every second crop is flipped; not for letters, road signs or X-rays.
     """
     return v2.Compose(
         [
             v2.ToImage(),
-            v2.RandomResizedCrop(size, scale=(scale, 1)),
-            v2.RandomHorizontalFlip(),
+            v2.RandomResizedCrop(
+                preprocessing.size, scale=(scale, 1), interpolation=v2.InterpolationMode(preprocessing.interpolation)
+            ),
+            v2.RandomHorizontalFlip(0.5 if mirror else 0),
             v2.ToDtype(torch.float32, scale=True),
-            v2.Normalize(MEAN, STD),
+            v2.Normalize(preprocessing.mean, preprocessing.std),
         ]
     )
 
 
-def eval_transform(size: int) -> v2.Compose:
-    """The middle of a PIL image or uint8 tensor, without chance: float (3, size, size), normalised.
-
-    The shorter side becomes `size` * 256 / 224, as in torchvision's own evaluation.
-    """
+def eval_transform(preprocessing: Preprocessing) -> v2.Compose:
+    """Resize, then centre-crop a PIL image or uint8 tensor; deterministic: float (3, size, size), normalised."""
     return v2.Compose(
         [
             v2.ToImage(),
-            v2.Resize(round(size * 256 / 224)),
-            v2.CenterCrop(size),
+            v2.Resize(preprocessing.resize, v2.InterpolationMode(preprocessing.interpolation)),
+            v2.CenterCrop(preprocessing.size),
             v2.ToDtype(torch.float32, scale=True),
-            v2.Normalize(MEAN, STD),
+            v2.Normalize(preprocessing.mean, preprocessing.std),
         ]
     )
 
@@ -67,12 +68,16 @@ def augmentation(
     )
 
 
-def data_transforms(size: int) -> dict[str, v2.Compose]:
-    """The transform of each split: chance for `train`, none for `val` and `test`."""
-    return {"train": train_transform(size), "val": eval_transform(size), "test": eval_transform(size)}
+def data_transforms(preprocessing: Preprocessing) -> dict[str, v2.Compose]:
+    """The transform of each split: random for `train`, deterministic for `val` and `test`."""
+    return {
+        "train": train_transform(preprocessing),
+        "val": eval_transform(preprocessing),
+        "test": eval_transform(preprocessing),
+    }
 
 
-def denormalise(images: torch.Tensor) -> torch.Tensor:
+def denormalise(images: torch.Tensor, preprocessing: Preprocessing) -> torch.Tensor:
     """Undo the normalisation: float (..., 3, h, w) to float in 0..1 of the same shape."""
-    mean, std = (torch.tensor(v, device=images.device).view(3, 1, 1) for v in (MEAN, STD))
+    mean, std = (torch.tensor(v, device=images.device).view(3, 1, 1) for v in (preprocessing.mean, preprocessing.std))
     return (images * std + mean).clamp(0, 1)

@@ -15,7 +15,8 @@ from PIL import Image
 from torch import nn
 from torch.utils.data import DataLoader, Dataset
 
-from helpers.data import make_dataloaders, weighted_sampler
+from helpers.checkpoints import History
+from helpers.data import make_dataloader, weighted_sampler
 from helpers.errors import LessonError
 from helpers.evaluation import predict
 from helpers.explain import grad_cam
@@ -25,14 +26,14 @@ from helpers.models import (
     find_head,
     freeze,
     input_size,
-    published,
+    meta_model,
+    published_metrics,
     replace_head,
-    skeleton,
-    stages,
+    top_level_parts,
 )
 from helpers.plots import ORANGE, imshow, plot_history, prediction_title, show_images, show_maps
-from helpers.training import History
-from helpers.transforms import augmentation
+from helpers.transforms import augmentation, denormalise
+from helpers.weights import Preprocessing
 
 HATCHES = ("", "//", "..", "xx", "--")  # classes that stand on one another, told apart without their colours
 
@@ -167,8 +168,8 @@ def surgery_explorer(num_classes: int = 2) -> Explorer:
 
     def draw(architecture: str, train: str) -> tuple[Figure, str]:
         size = input_size(architecture)
-        model = replace_head(skeleton(architecture), num_classes)
-        names = stages(model)
+        model = replace_head(meta_model(architecture), num_classes)
+        names = top_level_parts(model)
         parts = {name: list(model.get_submodule(name).parameters()) for name in names}
         if train != "everything":
             # The last stage is the last one with weights: DenseNet ends with a mere normalisation.
@@ -203,11 +204,12 @@ def surgery_explorer(num_classes: int = 2) -> Explorer:
     )
 
 
-def batch_explorer(dataset: Dataset, batch_size: int = 16) -> Explorer:
+def batch_explorer(dataset: Dataset, preprocessing: Preprocessing, batch_size: int = 16) -> Explorer:
     """The batches of one pass over the pictures: one of them in full, and the classes of all (lesson 02).
 
     Args:
         dataset: with `classes`, `targets`, and a transform that makes tensors as `helpers.transforms` does.
+        preprocessing: of that transform.
         batch_size: pictures in a batch.
 
     Returns:
@@ -220,7 +222,7 @@ def batch_explorer(dataset: Dataset, batch_size: int = 16) -> Explorer:
         generator = torch.Generator().manual_seed(seed)
         sampler = weighted_sampler(dataset.targets, seed) if order == "balanced" else None
         shuffle = order == "shuffled"
-        # Over the indices alone: quick, and in the order in which the pictures would come.
+        # Over the indices only: quick, and in the same order as the images.
         indices = DataLoader(range(len(labels)), batch_size, shuffle, sampler, generator=generator)
         batches = list(indices)
         shown = batches[batch - 1]
@@ -234,7 +236,7 @@ def batch_explorer(dataset: Dataset, batch_size: int = 16) -> Explorer:
         for ax in axes:
             ax.axis("off")
         for ax, picture, label in zip(axes, pictures, labels[shown], strict=False):
-            imshow(picture, dataset.classes[label], ax)
+            imshow(denormalise(picture, preprocessing), dataset.classes[label], ax)
         _draw_class_counts(below.subplots(), [labels[i] for i in batches], dataset.classes, batch)
         counts = labels[shown].bincount(minlength=len(dataset.classes)).tolist()
         content = ", ".join(f"{count} {name}" for count, name in zip(counts, dataset.classes, strict=True))
@@ -261,22 +263,25 @@ def _draw_class_counts(ax: plt.Axes, batches: list[torch.Tensor], class_names: l
     ax.legend(loc="center left", bbox_to_anchor=(1, 0.5))
 
 
-def confusion_explorer(model: nn.Module, dataset: Dataset, layer: str = "layer4") -> Explorer:
-    """The pictures of one cell of the confusion matrix, the surest first, and where its answer comes from (lesson 05).
+def confusion_explorer(
+    model: nn.Module, dataset: Dataset, preprocessing: Preprocessing, layer: str = "layer4"
+) -> Explorer:
+    """The images of one cell of the confusion matrix, the most confident first, with their Grad-CAM maps (lesson 05).
 
     Args:
         model: a convolutional network that was trained on the classes of `dataset`.
         dataset: with `classes`; its pictures are normalised tensors, the same at each look.
+        preprocessing: of these tensors.
         layer: where `helpers.explain.grad_cam` looks.
 
     Returns:
         An explorer with the controls `truth`, `predicted` and `maps`; it shows up to twelve pictures.
     """
-    probabilities, labels = predict(model, make_dataloaders({"val": dataset})["val"])
-    confidence, answers = probabilities.max(1)
+    probabilities, labels = predict(model, make_dataloader(dataset))
+    confidence, predictions = probabilities.max(1)
 
     def draw(truth: int, predicted: int, maps: bool) -> tuple[Figure, str]:
-        cell = ((labels == truth) & (answers == predicted)).nonzero().ravel()
+        cell = ((labels == truth) & (predictions == predicted)).nonzero().ravel()
         shown = cell[confidence[cell].argsort(descending=True)][:12].tolist()
         images = [dataset[i][0] for i in shown]
         names = dataset.classes
@@ -284,9 +289,10 @@ def confusion_explorer(model: nn.Module, dataset: Dataset, layer: str = "layer4"
         if not shown:
             figure = show_images([torch.zeros(3, 32, 32)], ["no such picture"])
         elif maps:
-            figure = show_maps(images, grad_cam(model, torch.stack(images), [predicted] * len(shown), layer), titles)
+            maps_shown = grad_cam(model, torch.stack(images), [predicted] * len(shown), layer)
+            figure = show_maps(denormalise(torch.stack(images), preprocessing), maps_shown, titles)
         else:
-            figure = show_images(images, titles)
+            figure = show_images(denormalise(torch.stack(images), preprocessing), titles)
         figure.set_figheight(figure.get_figheight() + 0.4)
         figure.suptitle(f"{len(cell)} of {len(labels)} pictures")
         return figure, f"{names[truth]}, taken for {names[predicted]}, {'with' if maps else 'without'} maps"
@@ -306,7 +312,7 @@ def architecture_chooser() -> Explorer:
     Returns:
         An explorer with the controls `million_parameters` and `billion_multiply_adds`: the most that one may have.
     """
-    figures = {name: published(name) for name in torchvision.models.list_models(module=torchvision.models)}
+    figures = {name: published_metrics(name) for name in torchvision.models.list_models(module=torchvision.models)}
 
     def draw(million_parameters: float, billion_multiply_adds: float) -> tuple[Figure, str]:
         fitting = [

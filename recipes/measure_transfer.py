@@ -25,7 +25,7 @@ from helpers.evaluation import Accuracy, accuracy, mean_interval, predict
 from helpers.features import extract_features, linear_probe
 from helpers.models import EMBEDDED, load_model, replace_head
 from helpers.tracks import IMAGES
-from helpers.training import fine_tune, precision, train_model
+from helpers.training import autocast, fine_tune, train_model
 from helpers.transforms import eval_transform
 
 RESULTS = EMBEDDED.parent / "results.json"
@@ -136,7 +136,7 @@ def main() -> None:
         for seed in seeds:
             if str(seed) not in runs:
                 datasets = in_memory(folder or IMAGES["embedded"], size)
-                with precision(torch.device("cpu")):
+                with autocast(torch.device("cpu")):
                     result = method(datasets, measured, size, seed)
                 runs[str(seed)] = [result.right, result.total]
                 print(f"{images}, {title}, seed {seed}: {result}", flush=True)

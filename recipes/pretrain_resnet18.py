@@ -33,7 +33,7 @@ from torch.nn import functional as F
 from torchvision.models import resnet18
 from tqdm import tqdm
 
-from helpers.training import precision
+from helpers.training import autocast
 
 LEFT_OUT = "n02206856"  # bee: a class of the lessons
 HELD_OUT = 25  # images per class that measure the source accuracy
@@ -117,7 +117,7 @@ def top1(model: nn.Module, images: torch.Tensor, labels: torch.Tensor) -> float:
     """The share of `images`, uint8 (n, 3, 64, 64), whose label gets the highest score."""
     model.eval()
     right = 0
-    with precision(images.device):
+    with autocast(images.device):
         for x, y in zip(images.split(BATCH_SIZE), labels.split(BATCH_SIZE), strict=True):
             right += int((model(normalise(x)).argmax(1) == y).sum())
     return right / len(labels)
@@ -177,7 +177,7 @@ def main() -> None:
         for group in optimizer.param_groups:
             group["lr"] = learning_rate(step / (len(sides) * steps))
         model.train()
-        with precision(device):
+        with autocast(device):
             loss = F.cross_entropy(model(x.contiguous(memory_format=torch.channels_last)), labels[batch])
         optimizer.zero_grad()
         loss.backward()

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from benchmarks import does_it_help, fine_tuning, runs, speed, textbook
-from helpers.data import few, make_dataloaders
+from helpers.data import make_dataloaders, subsample
 from helpers.evaluation import mean_interval
 from helpers.models import freeze_norms, load_model, replace_head
 from helpers.training import fine_tune, train_model
@@ -93,7 +93,7 @@ def test_the_textbook_s_rate_is_too_small(tenfold):
 
 @pytest.mark.parametrize("norms", [True, False], ids=["frozen norms", "trained norms"])
 def test_the_measured_recipe_is_that_of_the_helper(norms):
-    datasets = {split: few(dataset, 2) for split, dataset in runs.load().items()}
+    datasets = {split: subsample(dataset, 2) for split, dataset in runs.load().items()}
     recipe = replace(fine_tuning.GOOD, epochs=1, frozen_norms=norms)
     measured = fine_tuning.fine_tune(recipe, datasets, seed=1)
 
@@ -168,11 +168,11 @@ def test_features_are_streamed_in_linear_time():
 
 
 def test_the_textbook_s_loop_is_the_one_of_train_model():
-    datasets = {split: few(runs.load()[split], 2) for split in ("train", "val")}
+    datasets = {split: subsample(runs.load()[split], 2) for split in ("train", "val")}
     ends = []
     for train in (textbook.train_model, train_model):
         torch.manual_seed(0)
-        model, optimizer, scheduler = textbook.new_head(["ants", "bees"], frozen=False)
+        model, optimizer, scheduler = textbook.replace_head(["ants", "bees"], frozen=False)
         train(model, make_dataloaders(datasets), nn.CrossEntropyLoss(), optimizer, scheduler, num_epochs=2)
         ends.append(model.state_dict())
     assert all(torch.equal(value, ends[1][name]) for name, value in ends[0].items())

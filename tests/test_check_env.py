@@ -12,8 +12,10 @@ import torch
 from helpers import check_env, tracks
 from helpers.errors import LessonError
 
+pytestmark = pytest.mark.quick
 
-def row(name: str) -> check_env.Row:
+
+def row(name: str) -> check_env.Finding:
     return next(row for row in check_env.check() if row.name == name)
 
 
@@ -29,8 +31,8 @@ def test_the_report_has_ten_lines():
 
 
 def test_a_problem_is_marked_and_counted(monkeypatch, capsys):
-    bad = check_env.Row("disk", "0 GB free", "free some space")
-    monkeypatch.setattr(check_env, "CHECKS", (lambda: bad, check_env.python))
+    bad = check_env.Finding("disk", "0 GB free", "free some space")
+    monkeypatch.setattr(check_env, "CHECKS", (lambda: bad, check_env.check_python))
     assert check_env.main() == 1
     first, second, last = capsys.readouterr().out.splitlines()
     assert first == "!!  disk       0 GB free; free some space"
@@ -40,16 +42,16 @@ def test_a_problem_is_marked_and_counted(monkeypatch, capsys):
 
 def test_old_python(monkeypatch):
     monkeypatch.setattr(sys, "version_info", (3, 10, 4))
-    assert check_env.python().remedy == "install Python 3.11 or newer"
+    assert check_env.check_python().remedy == "install Python 3.11 or newer"
 
 
 @pytest.mark.parametrize(
     ("look", "package"),
     [
-        (check_env.torch, "torchvision"),
-        (check_env.lab, "jupyterlab"),
-        (check_env.widgets, "jupyterlab_widgets"),
-        (check_env.kernel, "ipykernel"),
+        (check_env.check_torch, "torchvision"),
+        (check_env.check_lab, "jupyterlab"),
+        (check_env.check_widgets, "jupyterlab_widgets"),
+        (check_env.check_kernel, "ipykernel"),
     ],
 )
 class TestPackages:
@@ -68,8 +70,8 @@ class TestPackages:
 def test_cpu_build_of_torch_is_the_pinned_version(monkeypatch):
     version = metadata.version
     monkeypatch.setattr(metadata, "version", lambda package: version(package) + "+cpu")
-    assert not check_env.torch().remedy
-    assert "+cpu" not in check_env.torch().found
+    assert not check_env.check_torch().remedy
+    assert "+cpu" not in check_env.check_torch().found
 
 
 def test_torch_that_breaks_while_importing(monkeypatch):
@@ -77,12 +79,12 @@ def test_torch_that_breaks_while_importing(monkeypatch):
         raise OSError("libtorch.so: cannot open shared object file\nand more")
 
     monkeypatch.setattr(check_env, "import_module", broken)
-    assert check_env.torch().found == "torch does not import: libtorch.so: cannot open shared object file"
+    assert check_env.check_torch().found == "torch does not import: libtorch.so: cannot open shared object file"
 
 
 def test_kernel_of_another_python(monkeypatch):
     monkeypatch.setattr(sys, "prefix", "/somewhere/else")
-    assert "make lab" in check_env.kernel().remedy
+    assert "make lab" in check_env.check_kernel().remedy
 
 
 def test_no_kernel(monkeypatch):
@@ -92,7 +94,7 @@ def test_no_kernel(monkeypatch):
         raise NoSuchKernel(name)
 
     monkeypatch.setattr(KernelSpecManager, "get_kernel_spec", none)
-    assert check_env.kernel().remedy == check_env.INSTALL
+    assert check_env.check_kernel().remedy == check_env.INSTALL
 
 
 def test_track_that_is_not_there(monkeypatch):
@@ -100,32 +102,32 @@ def test_track_that_is_not_there(monkeypatch):
         raise LessonError("the photographs are not here: `make photos` brings them")
 
     monkeypatch.setattr(tracks, "current_track", missing)
-    assert "make photos" in check_env.track().remedy
+    assert "make photos" in check_env.check_track().remedy
 
 
 def test_little_memory(monkeypatch):
     memory = namedtuple("Memory", "available total")(500_000_000, 8_000_000_000)
     monkeypatch.setattr(psutil, "virtual_memory", lambda: memory)
-    assert "of 8 GB memory free" in check_env.machine().found
-    assert "close other programs" in check_env.machine().remedy
+    assert "of 8 GB memory free" in check_env.check_machine().found
+    assert "close other programs" in check_env.check_machine().remedy
 
 
 def test_little_disk(monkeypatch):
     usage = namedtuple("Usage", "total used free")(10, 10, 1_000)
     monkeypatch.setattr(shutil, "disk_usage", lambda path: usage)
-    assert "free some space" in check_env.disk().remedy
+    assert "free some space" in check_env.check_disk().remedy
 
 
 def test_a_gpu_is_named(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "get_device_name", lambda: "NVIDIA T4")
-    assert check_env.gpu() == check_env.Row("GPU", "NVIDIA T4")
+    assert check_env.check_gpu() == check_env.Finding("GPU", "NVIDIA T4")
 
 
 def test_no_gpu_is_no_problem(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
-    assert not check_env.gpu().remedy
+    assert not check_env.check_gpu().remedy
 
 
 def test_without_torch_and_psutil_the_rest_is_still_said(monkeypatch):

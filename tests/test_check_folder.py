@@ -7,13 +7,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from test_data import fill
+from support.images import fill
 
 from helpers import check_folder as module
 from helpers.check_folder import check_folder, same_looks
 from helpers.data import ImageDataset, load_image
 from helpers.errors import LessonError
 from helpers.tracks import IMAGES
+
+pytestmark = pytest.mark.quick
 
 INSECTS = IMAGES["embedded"]
 

@@ -10,8 +10,9 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from lesson_code import lesson_code
 from PIL import ExifTags, Image
+from support.images import BLACK, BLUE, GREEN, GREY, RED, WHITE, corners, fill, quarters
+from support.lesson_code import lesson_code
 from torch.utils.data import DataLoader
 from torchvision.datasets import ImageFolder
 from torchvision.transforms import v2
@@ -31,29 +32,9 @@ from helpers.tracks import IMAGES
 from helpers.transforms import eval_transform, train_transform
 from helpers.widgets import batch_explorer
 
-RED, GREEN, BLUE, GREY = (255, 0, 0), (0, 255, 0), (0, 0, 255), (128, 128, 128)
-WHITE, BLACK = (255, 255, 255), (0, 0, 0)
+pytestmark = pytest.mark.quick
+
 INSECTS = IMAGES["embedded"]
-
-
-def quarters(size: tuple[int, int] = (16, 8)) -> Image.Image:
-    """Red, green / blue, grey: another picture whichever way it is turned or mirrored."""
-    small = np.array([[RED, GREEN], [BLUE, GREY]], dtype=np.uint8)
-    return Image.fromarray(small).resize(size, Image.Resampling.NEAREST)
-
-
-def corners(image: Image.Image) -> list[tuple[int, int, int]]:
-    """The colours in the four corners, row by row."""
-    right, bottom = image.width - 1, image.height - 1
-    return [image.getpixel(place) for place in ((0, 0), (right, 0), (0, bottom), (right, bottom))]
-
-
-def fill(folder: Path, *names: str, colour=RED) -> Path:
-    """Put pictures of one colour into a folder, which is made where it is missing."""
-    folder.mkdir(parents=True, exist_ok=True)
-    for name in names:
-        Image.new("RGB", (20, 16), colour).save(folder / name)
-    return folder
 
 
 @pytest.fixture
@@ -397,7 +378,7 @@ def kept() -> CachedDataset:
 
 
 def test_few_pictures_of_each_class(kept):
-    part = helpers.data.few(kept, per_class=5, seed=3)
+    part = helpers.data.subsample(kept, per_class=5, seed=3)
     assert part.targets == [0] * 5 + [1] * 5 == [label for _, label in part.samples]
     for (path, label), image in zip(part.samples, part.images, strict=True):
         assert image is kept.images[kept.samples.index((path, label))], "picture and label belong together"
@@ -405,10 +386,10 @@ def test_few_pictures_of_each_class(kept):
 
 
 def test_a_larger_share_holds_the_smaller_one(kept):
-    paths = [{path for path, _ in helpers.data.few(kept, n, seed=1).samples} for n in (2, 5, 75, 1000)]
+    paths = [{path for path, _ in helpers.data.subsample(kept, n, seed=1).samples} for n in (2, 5, 75, 1000)]
     assert paths[0] < paths[1] < paths[2] < paths[3]
     assert [len(found) for found in paths] == [4, 10, 70 + 75, 153]
-    assert paths[0] != {path for path, _ in helpers.data.few(kept, 2, seed=2).samples}
+    assert paths[0] != {path for path, _ in helpers.data.subsample(kept, 2, seed=2).samples}
 
 
 def test_a_table_in_memory(splits):
@@ -662,13 +643,13 @@ def test_the_folder_by_hand(lesson, few):
 
 def test_the_memory_by_hand(lesson, few):
     dataset = ImageDataset(few, train_transform(32))
-    assert same_items(lesson["InMemory"](dataset), CachedDataset(dataset))
+    assert same_items(lesson["CachedDataset"](dataset), CachedDataset(dataset))
 
 
 def test_the_table_by_hand(lesson, few):
     rows = [f"{Path(path).relative_to(few).as_posix()},{label}" for path, label in ImageDataset(few).samples]
     table = write_table(few, "\n".join(["file,label", *reversed(rows)]))
-    by_hand, ours = (kind(table, few, train_transform(32)) for kind in (lesson["TableDataset"], CsvDataset))
+    by_hand, ours = (kind(table, few, train_transform(32)) for kind in (lesson["CsvDataset"], CsvDataset))
     assert (by_hand.classes, by_hand.samples) == (ours.classes, ours.samples)
     assert same_items(by_hand, ours)
 

@@ -8,6 +8,8 @@ import pytest
 from tools import notebook_hygiene as hygiene
 from tools.environment import ROOT
 
+pytestmark = pytest.mark.quick
+
 FOLDERS = (".", "benchmarks", "data", "data/weights", "docs")
 DOCUMENTS = sorted(path for folder in FOLDERS for path in (ROOT / folder).glob("*.md"))
 

@@ -12,14 +12,16 @@ from torch.utils.data import DataLoader, TensorDataset
 from helpers.evaluation import (
     Accuracy,
     accuracy,
+    apply_temperature,
     calibration_error,
     fit_temperature,
-    least_sure,
+    least_confident,
     mean_interval,
     predict,
     top_losses,
-    with_temperature,
 )
+
+pytestmark = pytest.mark.quick
 
 
 def test_wilson_interval():
@@ -76,7 +78,7 @@ LABELS = torch.tensor([0, 1, 1, 1])
 
 def test_the_most_wrong_and_the_least_sure_come_first():
     assert top_losses(PROBABILITIES, LABELS).tolist() == [3, 2, 1, 0]
-    assert least_sure(PROBABILITIES).tolist() == [2, 1, 0, 3]
+    assert least_confident(PROBABILITIES).tolist() == [2, 1, 0, 3]
 
 
 def test_calibration_error_by_hand():
@@ -95,10 +97,10 @@ def test_the_temperature_undoes_overconfidence():
     too_sure = (2.5 * scores).softmax(1)
     temperature = fit_temperature(too_sure, labels)
     assert temperature == pytest.approx(2.5, rel=0.05)
-    repaired = with_temperature(too_sure, temperature)
+    repaired = apply_temperature(too_sure, temperature)
     assert calibration_error(repaired, labels) < 0.02 < calibration_error(too_sure, labels)
     assert torch.equal(repaired.argmax(1), too_sure.argmax(1))
-    torch.testing.assert_close(with_temperature(too_sure, 2.5), scores.softmax(1), atol=1e-4, rtol=0)
+    torch.testing.assert_close(apply_temperature(too_sure, 2.5), scores.softmax(1), atol=1e-4, rtol=0)
 
 
 def test_predict_may_look_into_the_mirror():

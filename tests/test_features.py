@@ -6,7 +6,9 @@ import torch
 from torch.utils.data import DataLoader, TensorDataset
 from torchvision.models import resnet18
 
-from helpers.features import extract_features, head_inputs, linear_probe, probe_head
+from helpers.features import extract_features, linear_probe, penultimate_features, probe_head
+
+pytestmark = pytest.mark.quick
 
 
 @pytest.fixture(scope="module")
@@ -72,7 +74,7 @@ def test_the_head_answers_as_the_probe_that_it_comes_from(num_classes):
 
 def test_what_reaches_the_head_is_what_the_last_layer_gives(batches):
     model = resnet18().eval()
-    features, labels = head_inputs(model, batches)
+    features, labels = penultimate_features(model, batches)
     last, expected = extract_features(model, batches, ("layer4",))
     np.testing.assert_allclose(features, last, rtol=1e-5, atol=1e-6)
     assert labels.tolist() == expected.tolist()

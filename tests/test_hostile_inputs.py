@@ -11,9 +11,11 @@ from pathlib import Path
 
 import pytest
 import torch
+from helpers.splits import split_folder
 from PIL import Image, ImageOps
-from test_data import corners, fill, quarters
-from test_training import sgd, tiny_loaders, tiny_model
+from support.checks import line
+from support.images import RED, corners, fill, quarters
+from support.training import sgd, tiny_loaders, tiny_model
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 from torchvision.models import get_model
@@ -22,22 +24,16 @@ from helpers.check_folder import check_folder
 from helpers.data import ImageDataset, load_image, make_dataloaders
 from helpers.downloads import WrongBytes, extract_pictures
 from helpers.errors import LessonError
-from helpers.features import head_inputs
+from helpers.features import penultimate_features
 from helpers.models import input_size, load_model, replace_head
 from helpers.predict import load_saved, save_model
-from helpers.splits import split_folder
 from helpers.tracks import IMAGES
 from helpers.training import fine_tune, train_model
 from helpers.transforms import eval_transform, train_transform
 
+pytestmark = pytest.mark.quick
+
 INSECTS = IMAGES["embedded"]
-RED = (255, 0, 0)
-
-
-def line(error) -> str:
-    """The message, which is one line."""
-    assert "\n" not in str(error.value)
-    return str(error.value)
 
 
 def picture_bytes(kind: str) -> bytes:
@@ -232,10 +228,10 @@ def test_inception_says_that_pictures_are_too_small(inception, size, probed):
     data = TensorDataset(torch.rand(2, 3, size, size), torch.tensor([0, 1]))
     loaders = make_dataloaders({"train": data, "val": data})
     if probed:  # its auxiliary head, which only training uses, needs more than the rest
-        assert head_inputs(inception, loaders["val"])[0].shape == (2, 2048)
+        assert penultimate_features(inception, loaders["val"])[0].shape == (2, 2048)
     else:
         with pytest.raises(LessonError, match=f"Pictures of {size} pixels are too small for Inception3"):
-            head_inputs(inception, loaders["val"])
+            penultimate_features(inception, loaders["val"])
     with pytest.raises(LessonError, match=f"Pictures of {size} pixels are too small for Inception3") as error:
         train_model(inception, loaders, nn.CrossEntropyLoss(), *sgd(inception), num_epochs=1)
     assert "input_size" in line(error) and input_size("inception_v3") == 299

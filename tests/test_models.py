@@ -16,6 +16,7 @@ from torch import nn
 
 from helpers.errors import LessonError
 from helpers.models import (
+    activation_bytes,
     count_multiply_adds,
     count_parameters,
     find_head,
@@ -24,16 +25,17 @@ from helpers.models import (
     freeze_norms,
     input_size,
     load_model,
+    meta_model,
     parameter_groups,
-    published,
+    published_metrics,
     replace_head,
-    skeleton,
-    stages,
+    top_level_parts,
     train_mode,
-    training_bytes,
 )
 from helpers.training import compute_loss
 from helpers.widgets import architecture_chooser, surgery_explorer
+
+pytestmark = pytest.mark.quick
 
 ARCHITECTURES = torchvision.models.list_models(module=torchvision.models)
 HEADS = {
@@ -59,7 +61,13 @@ HEADS = {
     "vit_b_16": "heads.head",
     "wide_resnet50_2": "fc",
 }
+COMMON = ("googlenet", "inception_v3", "resnet18", "squeezenet1_1", "swin_t", "vit_b_16")  # all others: nightly
 CLASSES = 7  # no layer inside a network has so few channels
+
+
+def each_of(architectures) -> list:
+    """Parameters for a test of each architecture: the common ones in `make test`, all in `make nightly`."""
+    return [pytest.param(name, marks=() if name in COMMON else pytest.mark.nightly) for name in architectures]
 
 
 def buffers(model: nn.Module) -> dict[str, torch.Tensor]:
@@ -86,15 +94,15 @@ def test_torchvision_has_the_architectures_that_this_was_written_for():
     assert set(HEADS) <= set(ARCHITECTURES)
 
 
-@pytest.mark.parametrize("architecture", ARCHITECTURES)
+@pytest.mark.parametrize("architecture", each_of(ARCHITECTURES))
 def test_surgery_on_every_architecture(architecture):
-    model = skeleton(architecture)
+    model = meta_model(architecture)
     before = {name: p.shape for name, p in model.named_parameters()}
     if architecture != "googlenet":  # torchvision counts its auxiliary heads out
         weights = torchvision.models.get_model_weights(architecture).DEFAULT
         assert count_parameters(model)[0] == weights.meta["num_params"]
     heads = find_heads(model)
-    assert stages(model)[-1] == find_head(model) == heads[-1]
+    assert top_level_parts(model)[-1] == find_head(model) == heads[-1]
 
     assert replace_head(model, CLASSES) is model
     after = {name: p.shape for name, p in model.named_parameters()}
@@ -112,14 +120,14 @@ def test_surgery_on_every_architecture(architecture):
     assert trained == set(heads)
 
 
-@pytest.mark.parametrize("architecture", HEADS)
+@pytest.mark.parametrize("architecture", each_of(HEADS))
 def test_the_head_is_found_by_name(architecture):
-    assert find_head(skeleton(architecture)) == HEADS[architecture]
+    assert find_head(meta_model(architecture)) == HEADS[architecture]
 
 
 def test_auxiliary_heads_are_found():
-    assert find_heads(skeleton("inception_v3")) == ["AuxLogits.fc", "fc"]
-    assert find_heads(skeleton("googlenet")) == ["aux1.fc2", "aux2.fc2", "fc"]
+    assert find_heads(meta_model("inception_v3")) == ["AuxLogits.fc", "fc"]
+    assert find_heads(meta_model("googlenet")) == ["aux1.fc2", "aux2.fc2", "fc"]
 
 
 def test_heads_that_torchvision_left_out_are_not_missed():
@@ -141,7 +149,7 @@ def test_a_new_head_computes(architecture):
 @settings(deadline=None, max_examples=25)
 @given(st.integers(1, 2000), st.sampled_from(["resnet18", "squeezenet1_1", "googlenet", "mobilenet_v3_small"]))
 def test_a_new_head_has_a_score_for_each_class(num_classes, architecture):
-    model = replace_head(skeleton(architecture), num_classes)
+    model = replace_head(meta_model(architecture), num_classes)
     outputs = model(torch.empty(2, 3, 64, 64, device="meta"))  # in training: the auxiliary heads answer, too
     for scores in (outputs,) if isinstance(outputs, torch.Tensor) else outputs:
         assert scores.shape == (2, num_classes)
@@ -165,7 +173,7 @@ def test_a_new_head_lives_where_the_old_one_did():
 
 def test_a_skeleton_holds_nothing_and_leaves_pytorch_as_it_was():
     random = torch.get_rng_state()
-    model = skeleton("regnet_y_128gf")  # 2.6 GB otherwise
+    model = meta_model("regnet_y_128gf")  # 2.6 GB otherwise
     assert {t.device.type for t in (*model.parameters(), *model.buffers())} == {"meta"}
     assert torch.equal(random, torch.get_rng_state())
     assert nn.Linear(1, 1).weight.device.type == "cpu"
@@ -206,7 +214,7 @@ def test_named_parts_train_with_their_statistics():
 
 
 def test_freezing_again_unfreezes_what_is_named():
-    model = freeze(freeze(skeleton("resnet18")), trainable=("layer3", "layer4.1.conv2.weight"))
+    model = freeze(freeze(meta_model("resnet18")), trainable=("layer3", "layer4.1.conv2.weight"))
     trained = {name for name, p in model.named_parameters() if p.requires_grad}
     assert {name.split(".")[0] for name in trained} == {"layer3", "layer4", "fc"}
     assert sum(name.startswith("layer4") for name in trained) == 1
@@ -215,7 +223,7 @@ def test_freezing_again_unfreezes_what_is_named():
 @pytest.mark.parametrize("part", ["layer5", "layer", "relu", ""])
 def test_a_part_that_is_not_there_is_named(part):
     with pytest.raises(LessonError, match=f"no part '{part}' to train; there are conv1, bn1, layer1, .*, fc"):
-        freeze(skeleton("resnet18"), trainable=(part,))
+        freeze(meta_model("resnet18"), trainable=(part,))
 
 
 def test_frozen_norms_keep_scales_and_statistics():
@@ -231,21 +239,21 @@ def test_frozen_norms_keep_scales_and_statistics():
 
 
 def test_stages_go_from_the_input_to_the_head():
-    assert stages(skeleton("resnet18")) == ["conv1", "bn1", "layer1", "layer2", "layer3", "layer4", "fc"]
-    assert stages(skeleton("vgg11"))[-4:] == ["features.18", "classifier.0", "classifier.3", "classifier.6"]
-    assert stages(skeleton("vit_b_16"))[-3:] == [
+    assert top_level_parts(meta_model("resnet18")) == ["conv1", "bn1", "layer1", "layer2", "layer3", "layer4", "fc"]
+    assert top_level_parts(meta_model("vgg11"))[-4:] == ["features.18", "classifier.0", "classifier.3", "classifier.6"]
+    assert top_level_parts(meta_model("vit_b_16"))[-3:] == [
         "encoder.layers.encoder_layer_11",
         "encoder.ln",
         "heads.head",
     ]
-    assert "AuxLogits" not in stages(skeleton("inception_v3"))
+    assert "AuxLogits" not in top_level_parts(meta_model("inception_v3"))
 
 
 # --- What the optimizer receives
 
 
 def test_each_trained_parameter_is_in_one_group():
-    model = replace_head(skeleton("resnet18"), 2)
+    model = replace_head(meta_model("resnet18"), 2)
     groups = parameter_groups(model, lr=0.1, backbone_lr=0.01, weight_decay=0.3)
     assert [(g["name"], g["lr"], g["weight_decay"]) for g in groups] == [
         ("head", 0.1, 0.3),
@@ -264,14 +272,14 @@ def test_each_trained_parameter_is_in_one_group():
 
 
 def test_frozen_parameters_are_in_no_group():
-    model = freeze(replace_head(skeleton("inception_v3"), 2))
+    model = freeze(replace_head(meta_model("inception_v3"), 2))
     groups = parameter_groups(model, lr=0.1)
     assert [group["name"] for group in groups] == ["head", "head, no decay"]
     assert [len(group["params"]) for group in groups] == [2, 2], "of the head and the auxiliary head"
 
 
 def test_one_learning_rate_is_that_of_all():
-    groups = parameter_groups(replace_head(skeleton("resnet18"), 2), lr=0.1)
+    groups = parameter_groups(replace_head(meta_model("resnet18"), 2), lr=0.1)
     assert {group["lr"] for group in groups} == {0.1}
 
 
@@ -288,10 +296,10 @@ def test_pytorch_takes_the_groups():
 # --- Counting
 
 
-@pytest.mark.parametrize("architecture", HEADS)
+@pytest.mark.parametrize("architecture", each_of(HEADS))
 def test_multiply_adds_are_torchvision_s(architecture):
     expected = torchvision.models.get_model_weights(architecture).DEFAULT.meta["_ops"]  # billions
-    assert count_multiply_adds(skeleton(architecture), input_size(architecture)) / 1e9 == pytest.approx(
+    assert count_multiply_adds(meta_model(architecture), input_size(architecture)) / 1e9 == pytest.approx(
         expected, abs=6e-4
     )
 
@@ -309,7 +317,7 @@ def test_multiply_adds_by_hand_and_without_a_trace():
 
 
 def test_parameters_are_counted():
-    model = freeze(replace_head(skeleton("resnet18"), 2))
+    model = freeze(replace_head(meta_model("resnet18"), 2))
     assert count_parameters(model) == (11_177_538, 1_026)
 
 
@@ -339,7 +347,7 @@ def place_weights(folder: Path, architecture: str, weights: str) -> dict[str, fl
     """Put a file of the right name and shapes, a random number per tensor, where torchvision looks for it."""
     entry = torchvision.models.get_model_weights(architecture)[weights]
     generator = torch.Generator().manual_seed(0)
-    shapes = {name: tensor.shape for name, tensor in skeleton(architecture).state_dict().items()}
+    shapes = {name: tensor.shape for name, tensor in meta_model(architecture).state_dict().items()}
     values = {name: torch.rand(1, generator=generator) for name in shapes}
     state = {name: values[name].expand(shape) if shape else values[name][0] for name, shape in shapes.items()}
     (folder / "checkpoints").mkdir(parents=True)
@@ -350,9 +358,9 @@ def place_weights(folder: Path, architecture: str, weights: str) -> dict[str, fl
 @pytest.mark.parametrize(
     ("architecture", "weights"),
     [
-        ("vgg16", "IMAGENET1K_V1"),
+        pytest.param("vgg16", "IMAGENET1K_V1", marks=pytest.mark.nightly),  # 0.5 GB
         ("resnet18", "IMAGENET1K_V1"),
-        ("resnet50", "DEFAULT"),
+        pytest.param("resnet50", "DEFAULT", marks=pytest.mark.nightly),
         ("inception_v3", "IMAGENET1K_V1"),
     ],
 )
@@ -428,18 +436,18 @@ def test_the_last_stage_is_one_with_weights():
         ("googlenet", "inception5b"),
     ):
         explorer.controls.architecture.value = architecture
-        expected = count_parameters(freeze(replace_head(skeleton(architecture), 2), (stage,)))[1]
+        expected = count_parameters(freeze(replace_head(meta_model(architecture), 2), (stage,)))[1]
         assert f"{expected:,} parameters would train" in explorer.text
 
 
 def test_training_puts_by_what_the_backward_pass_needs():
     model = nn.Sequential(nn.Flatten(), nn.Linear(12, 20), nn.ReLU(), nn.Linear(20, 2))
-    assert training_bytes(model, 2, batch_size=5) == 5 * (12 + 20) * 4, "the two inputs of linear layers, in float32"
-    assert training_bytes(freeze(model), 2, batch_size=5) == 5 * 20 * 4, "a frozen layer needs none"
+    assert activation_bytes(model, 2, batch_size=5) == 5 * (12 + 20) * 4, "the two inputs of linear layers, in float32"
+    assert activation_bytes(freeze(model), 2, batch_size=5) == 5 * 20 * 4, "a frozen layer needs none"
 
 
 def test_published_figures():
-    figures = published("inception_v3")
+    figures = published_metrics("inception_v3")
     assert figures["parameters"] == 27_161_264
     assert figures["multiply_adds"] == pytest.approx(5.713e9)
     assert figures["accuracy"] == pytest.approx(0.77294)
@@ -456,6 +464,6 @@ def test_the_chooser_keeps_to_the_budget():
     assert chooser._png != picture
     names = [entry.split()[0] for entry in chooser.text.split(": ")[1].split(", ")]
     assert set(names) == {"mobilenet_v3_small", "shufflenet_v2_x0_5"}
-    assert all(published(name)["multiply_adds"] <= 0.1e9 for name in names)
+    assert all(published_metrics(name)["multiply_adds"] <= 0.1e9 for name in names)
     chooser.controls.million_parameters.value = 1
     assert chooser.text == f"0 of {count} networks fit; the best on ImageNet: none"

@@ -7,8 +7,8 @@ from datetime import datetime
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
-from lesson_code import lesson_code
 from PIL import Image
+from support.lesson_code import lesson_code
 from torch import nn
 
 from helpers.data import load_image, make_dataloaders
@@ -16,6 +16,8 @@ from helpers.errors import LessonError
 from helpers.evaluation import accuracy, predict
 from helpers.predict import load_saved, save_model
 from helpers.widgets import upload_explorer
+
+pytestmark = pytest.mark.quick
 
 
 @pytest.fixture(scope="module")

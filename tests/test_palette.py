@@ -17,6 +17,8 @@ from matplotlib.lines import Line2D
 from helpers.plots import STYLE, plot_embedding, plot_history, plot_reliability
 from helpers.widgets import HATCHES, _draw_class_counts
 
+pytestmark = pytest.mark.quick
+
 CLEARLY_APART = 10  # in CAM02-UCS, where about 1 is just noticeable
 PALETTE = STYLE["axes.prop_cycle"].by_key()["color"]
 

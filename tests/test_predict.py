@@ -20,6 +20,8 @@ from helpers.predict import load_saved, save_model
 from helpers.tracks import IMAGES
 from helpers.transforms import eval_transform
 
+pytestmark = pytest.mark.quick
+
 CLASSES = ["ants", "bees", "wasps"]
 PICTURE = min((IMAGES["embedded"] / "val" / "ants").iterdir())
 

@@ -10,7 +10,7 @@ import urllib.error
 import urllib.request
 
 import pytest
-from test_browser import free_port, wait_until_it_answers
+from support.jupyter import free_port, wait_until_it_answers
 
 from tools.environment import ROOT
 

@@ -9,10 +9,10 @@ import tomllib
 from importlib import metadata
 
 import pytest
-import yaml
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
+from support.conda import conda_environment
 
 from helpers import check_env
 from tools.environment import ROOT
@@ -23,13 +23,6 @@ PINS = [
     for line in (ROOT / "requirements.txt").read_text().splitlines()
     if line and not line.lstrip().startswith("#")
 ]
-
-
-def conda_environment() -> tuple[str, list[str]]:
-    """The Python version of environment.yml, and the lines of its pip section."""
-    dependencies = yaml.safe_load((ROOT / "environment.yml").read_text())["dependencies"]
-    python = next(d for d in dependencies if isinstance(d, str) and d.startswith("python="))
-    return python.removeprefix("python="), next(d["pip"] for d in dependencies if isinstance(d, dict))
 
 
 def devcontainer() -> dict:

@@ -4,14 +4,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from helpers.splits import SHARES, split_folder, split_indices
 from hypothesis import given
 from hypothesis import strategies as st
-from test_data import fill
+from support.images import fill
 
 from helpers.check_folder import check_folder
 from helpers.errors import LessonError
-from helpers.splits import SHARES, split_folder, split_indices
 from helpers.tracks import IMAGES
+
+pytestmark = pytest.mark.quick
 
 
 def fill_with_insects(folder: Path, number: int) -> None:

@@ -10,6 +10,8 @@ from tools import start_from_stick as start
 from tools import stick
 from tools.environment import ROOT
 
+pytestmark = pytest.mark.nightly
+
 
 @pytest.fixture
 def commands(monkeypatch) -> list[list[str]]:

@@ -5,6 +5,8 @@ import pytest
 from helpers import tracks
 from helpers.errors import LessonError
 
+pytestmark = pytest.mark.quick
+
 
 @pytest.fixture(autouse=True)
 def no_choice(monkeypatch):
@@ -34,13 +36,13 @@ def test_missing_photographs_name_the_command(tmp_path, monkeypatch):
 
 def test_photos_bring_imagenet_weights(photos):
     track = tracks.current_track("photos")
-    assert (track.images, track.weights, track.size, track.test_split) == (photos, "IMAGENET1K_V1", 224, "val")
+    assert (track.folder, track.weights, track.size, track.test_split) == (photos, "IMAGENET1K_V1", 224, "val")
 
 
 def test_halves_can_be_chosen_apart(photos, monkeypatch):
     monkeypatch.setenv("TL_IMAGES", "photos")
     track = tracks.current_track()
-    assert (track.images, track.weights, track.size) == (photos, "embedded", 160)
+    assert (track.folder, track.weights, track.size) == (photos, "embedded", 160)
     assert "photos images, embedded weights" in str(track)
 
 

@@ -6,45 +6,28 @@ import sys
 
 import pytest
 import torch
-from lesson_code import lesson_code
+from support.lesson_code import lesson_code
+from support.training import sgd, tiny_loaders, tiny_model
 from torch import nn
-from torch.utils.data import DataLoader, Dataset, TensorDataset
+from torch.utils.data import ConcatDataset, DataLoader, Dataset, Subset, TensorDataset
+from torchvision.datasets.vision import VisionDataset
 
-from helpers.errors import LessonError
+from helpers.devices import autocast
+from helpers.errors import LessonError, Stopped
 from helpers.models import freeze_norms
 from helpers.training import (
     compute_loss,
     early_stopping,
-    find_learning_rate,
     fine_tune,
-    precision,
+    lr_range_test,
     run_epoch,
     train_model,
 )
 from helpers.transforms import eval_transform
+from helpers.weights import Preprocessing
 from helpers.widgets import LiveCurves
 
-
-def tiny_model(seed: int = 0) -> nn.Module:
-    torch.manual_seed(seed)
-    layers = [nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Dropout(0.2)]
-    return nn.Sequential(*layers, nn.Linear(4, 2))
-
-
-def tiny_loaders(images: int = 21, batch_size: int = 8) -> dict[str, DataLoader]:
-    generator = torch.Generator().manual_seed(1)
-    x = torch.rand(images, 3, 8, 8, generator=generator)
-    y = (x.mean((1, 2, 3)) > x.mean()).long()
-    data = TensorDataset(x, y)
-    return {
-        "train": DataLoader(data, batch_size, shuffle=True, generator=torch.Generator().manual_seed(0)),
-        "val": DataLoader(data, batch_size),
-    }
-
-
-def sgd(model: nn.Module, lr: float = 0.1):
-    optimizer = torch.optim.SGD(model.parameters(), lr=lr, momentum=0.9)
-    return optimizer, torch.optim.lr_scheduler.StepLR(optimizer, 2, 0.5)
+pytestmark = pytest.mark.quick
 
 
 def train(num_epochs: int, **options):
@@ -231,7 +214,7 @@ def test_the_finder_tries_rates_and_puts_all_back():
     weights, state = copy.deepcopy((model.state_dict(), optimizer.state_dict()))
     seen = []
     optimizer.register_step_pre_hook(lambda opt, *_: seen.append([group["lr"] for group in opt.param_groups]))
-    rates, losses = find_learning_rate(model, loaders["train"], nn.CrossEntropyLoss(), optimizer, 1e-4, 1e-1, 7)
+    rates, losses = lr_range_test(model, loaders["train"], nn.CrossEntropyLoss(), optimizer, 1e-4, 1e-1, 7)
 
     assert rates == pytest.approx([1e-4 * 10 ** (step / 2) for step in range(7)])
     assert [head for head, _ in seen] == rates
@@ -244,7 +227,7 @@ def test_the_finder_tries_rates_and_puts_all_back():
 def test_the_finder_stops_where_the_loss_explodes():
     model = tiny_model()
     optimizer = torch.optim.SGD(model.parameters(), lr=1)
-    rates, losses = find_learning_rate(model, tiny_loaders()["train"], nn.CrossEntropyLoss(), optimizer, 1, 1e12)
+    rates, losses = lr_range_test(model, tiny_loaders()["train"], nn.CrossEntropyLoss(), optimizer, 1, 1e12)
     assert len(rates) == len(losses) < 40
     assert max(losses) <= 4 * min(losses)
 
@@ -307,7 +290,7 @@ def test_mixed_labels_count_as_the_larger_share():
 
 def test_precision_is_sixteen_bits_where_the_hardware_has_them():
     layer, x = nn.Linear(2, 2), torch.rand(1, 2)
-    with precision(torch.device("cpu")):
+    with autocast(torch.device("cpu")):
         kind = layer(x).dtype
         with torch.no_grad():
             before = layer(x)
@@ -319,13 +302,17 @@ def test_precision_is_sixteen_bits_where_the_hardware_has_them():
 
 def test_fine_tune_is_the_recipe():
     datasets = {"train": Colours(), "val": Colours()}
-    datasets["val"].transform = eval_transform(16)
+    datasets["val"].transform = eval_transform(Preprocessing(16))
     torch.manual_seed(0)
     model = nn.Sequential(nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten())
     model.append(nn.Linear(8, 2))
     seen = []
     tuned, history = fine_tune(
-        model, datasets, 16, num_epochs=4, on_epoch=lambda history: seen.append(copy.deepcopy(model.state_dict()))
+        model,
+        datasets,
+        Preprocessing(16),
+        num_epochs=4,
+        on_epoch=lambda history: seen.append(copy.deepcopy(model.state_dict())),
     )
     assert tuned is model and len(history["lr"]) == 4
     assert history["val_acc"] == [1.0] * 4, "the head starts where the probe ends"
@@ -337,10 +324,10 @@ def test_fine_tune_is_the_recipe():
 
 def test_fine_tune_leaves_frozen_what_is_frozen():
     datasets = {"train": Colours(), "val": Colours()}
-    datasets["val"].transform = eval_transform(8)
+    datasets["val"].transform = eval_transform(Preprocessing(8))
     model = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 2))
     before = copy.deepcopy(model.state_dict())
-    fine_tune(freeze_norms(model), datasets, 8, num_epochs=2)
+    fine_tune(freeze_norms(model), datasets, Preprocessing(8), num_epochs=2)
     kept = {name for name, value in model.state_dict().items() if torch.equal(value, before[name])}
     assert kept == {name for name in before if name.startswith("1.")}
 
@@ -348,10 +335,10 @@ def test_fine_tune_leaves_frozen_what_is_frozen():
 @pytest.mark.parametrize(("pictures", "epochs"), [(16, 48), (300, 6)])
 def test_few_pictures_get_as_many_steps(pictures, epochs):
     datasets = {"train": Colours(), "val": Colours()}
-    datasets["val"].transform = eval_transform(4)
+    datasets["val"].transform = eval_transform(Preprocessing(4))
     datasets["train"].images = datasets["train"].images.repeat(20, 1, 1, 1)[:pictures]
     model = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(3, 2))
-    _, history = fine_tune(model, datasets, 4)
+    _, history = fine_tune(model, datasets, Preprocessing(4))
     assert len(history["lr"]) == epochs
 
 
@@ -359,11 +346,11 @@ def test_the_recipe_by_hand():
     by_hand = lesson_code("07_fine_tuning.ipynb")["fine_tune_by_hand"]
     states = []
     for train in (
-        lambda model, data: by_hand(model, data["train"], data["val"], 8, num_epochs=2),
-        lambda model, data: fine_tune(model, data, 8, num_epochs=2),
+        lambda model, data: by_hand(model, data["train"], data["val"], Preprocessing(8), num_epochs=2),
+        lambda model, data: fine_tune(model, data, Preprocessing(8), num_epochs=2),
     ):
         datasets = {"train": Colours(), "val": Colours()}
-        datasets["val"].transform = eval_transform(8)
+        datasets["val"].transform = eval_transform(Preprocessing(8))
         torch.manual_seed(0)
         model = nn.Sequential(nn.Conv2d(3, 4, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 2))
         train(model, datasets)
@@ -374,7 +361,7 @@ def test_the_recipe_by_hand():
 def test_fine_tune_that_is_stopped_leaves_the_best_weights():
     """Every epoch has all pictures right, so the first one counts."""
     datasets = {"train": Colours(), "val": Colours()}
-    datasets["val"].transform = eval_transform(16)
+    datasets["val"].transform = eval_transform(Preprocessing(16))
     torch.manual_seed(0)
     model = nn.Sequential(nn.Conv2d(3, 8, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 2))
     seen, kept = [], {}
@@ -386,7 +373,7 @@ def test_fine_tune_that_is_stopped_leaves_the_best_weights():
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        fine_tune(model, datasets, 16, num_epochs=5, on_epoch=stop)
+        fine_tune(model, datasets, Preprocessing(16), num_epochs=5, on_epoch=stop)
     assert kept["val_acc"] == [1.0] * 3
     assert all(torch.equal(value, seen[0][name]) for name, value in model.state_dict().items())
     assert not torch.equal(seen[0]["0.weight"], seen[2]["0.weight"])
@@ -394,7 +381,225 @@ def test_fine_tune_that_is_stopped_leaves_the_best_weights():
 
 def test_fine_tune_may_be_ended_early():
     datasets = {"train": Colours(), "val": Colours()}
-    datasets["val"].transform = eval_transform(16)
+    datasets["val"].transform = eval_transform(Preprocessing(16))
     model = nn.Sequential(nn.Conv2d(3, 4, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 2))
-    _, history = fine_tune(model, datasets, 16, num_epochs=5, on_epoch=lambda history: len(history["lr"]) == 2)
+    _, history = fine_tune(
+        model, datasets, Preprocessing(16), num_epochs=5, on_epoch=lambda history: len(history["lr"]) == 2
+    )
     assert len(history["lr"]) == 2
+
+
+# --- What would end in a traceback, or in a model that learns nothing
+
+
+def refused(model: nn.Module, loaders: dict | None = None, criterion=None, optimizer=None, **options) -> str:
+    """The line that `train_model` ends in; the model is as it was."""
+    before = copy.deepcopy(model.state_dict())
+    optimizer = optimizer or torch.optim.SGD(model.parameters(), lr=0.1)
+    with pytest.raises(LessonError) as error:
+        train_model(model, loaders or tiny_loaders(), criterion or nn.CrossEntropyLoss(), optimizer, **options)
+    assert all(torch.equal(before[name], value) for name, value in model.state_dict().items())
+    assert "\n" not in str(error.value)
+    return str(error.value)
+
+
+def test_a_head_that_the_optimizer_does_not_hold_is_named():
+    model = tiny_model()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    model[6] = nn.Linear(4, 2)
+    assert "does not hold the head '6'" in refused(model, optimizer=optimizer)
+    model[6].requires_grad_(False)  # who freezes the head means it
+    train_model(model, tiny_loaders(), nn.CrossEntropyLoss(), optimizer, num_epochs=1)
+
+
+def test_all_parameters_frozen():
+    assert refused(tiny_model().requires_grad_(False)).startswith("Every parameter is frozen")
+
+
+def test_loaders_of_other_names_and_empty_ones():
+    loaders = tiny_loaders()
+    assert "no loader 'val', only 'train', 'valid'" in refused(
+        tiny_model(), {"train": loaders["train"], "valid": loaders["val"]}
+    )
+    dropped = DataLoader(loaders["val"].dataset, 64, drop_last=True)
+    assert "'train' has no batches" in refused(tiny_model(), loaders | {"train": dropped})
+    nothing = DataLoader(Subset(loaders["val"].dataset, []))
+    assert "'val' has no batches" in refused(tiny_model(), loaders | {"val": nothing})
+
+
+@pytest.mark.parametrize("split", ["train", "val"])
+def test_a_label_beyond_the_head(split):
+    x, y = tiny_loaders()["val"].dataset.tensors
+    loaders = tiny_loaders() | {split: DataLoader(TensorDataset(x, y + 3), 8)}
+    model = tiny_model()
+    with pytest.raises(LessonError, match="model has 2 outputs, but there is the label 4: replace_head"):
+        train_model(model, loaders, nn.CrossEntropyLoss(), *sgd(model), num_epochs=1)
+
+
+def test_precisions_that_do_not_fit():
+    assert "model is in torch.float16; train it in float32" in refused(tiny_model().half())
+    doubled = nn.CrossEntropyLoss(weight=torch.tensor([1.0, 2.0], dtype=torch.float64))
+    assert "class weights are torch.float64" in refused(tiny_model(), criterion=doubled)
+    assert "keep='newest' is unknown" in refused(tiny_model(), keep="newest")
+
+
+def test_plateau_follows_the_loss_on_val():
+    model = tiny_model()
+    optimizer = torch.optim.SGD(model.parameters(), lr=1e-4)  # nothing improves by a tenth
+    scheduler = torch.optim.lr_scheduler.ReduceLROnPlateau(optimizer, patience=1, threshold=0.1)
+    _, history = train_model(model, tiny_loaders(), nn.CrossEntropyLoss(), optimizer, scheduler, num_epochs=5)
+    assert history["lr"] == pytest.approx([1e-4, 1e-4, 1e-4, 1e-5, 1e-5])
+
+
+def test_gradients_are_clipped_to_their_norm():
+    norms = {}
+    for max_norm in (None, 0.01):
+        model = tiny_model()
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+        seen = norms[max_norm] = []
+        optimizer.register_step_pre_hook(
+            lambda opt, *_, seen=seen: seen.append(
+                float(nn.utils.get_total_norm([p.grad for p in opt.param_groups[0]["params"]]))
+            )
+        )
+        train_model(model, tiny_loaders(), nn.CrossEntropyLoss(), optimizer, num_epochs=1, max_norm=max_norm)
+    assert min(norms[None]) > 0.01
+    assert norms[0.01] == pytest.approx([0.01] * 3, rel=1e-3)
+
+
+def test_clipping_sees_unscaled_gradients():
+    steps = []
+    for scaler in (None, torch.amp.GradScaler("cpu", init_scale=2.0**10)):
+        model, loaders = tiny_model(), tiny_loaders()
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+        run_epoch(model, loaders["train"], nn.CrossEntropyLoss(), optimizer, max_norm=0.01, scaler=scaler)
+        steps.append(model.state_dict())
+    for name, value in steps[0].items():
+        torch.testing.assert_close(value, steps[1][name], msg=name)
+
+
+def test_the_stop_button_says_what_the_model_holds():
+    def stop_in(epoch: int) -> str:
+        model = tiny_model()
+
+        def stop(history):
+            if len(history["lr"]) == epoch:
+                raise KeyboardInterrupt
+
+        with pytest.raises(Stopped) as stopped:
+            train_model(model, tiny_loaders(), nn.CrossEntropyLoss(), *sgd(model), num_epochs=9, on_epoch=stop)
+        assert stopped.value._render_traceback_() == [f"Stopped: {stopped.value}"]
+        return str(stopped.value)
+
+    assert "after 3 epochs" in stop_in(3) and "best weights so far, those of epoch" in stop_in(3)
+
+    def at_once(*_):
+        raise KeyboardInterrupt
+
+    model = tiny_model()
+    with pytest.raises(Stopped, match="the weights that it began with"):
+        train_model(model, tiny_loaders(), at_once, *sgd(model))
+
+
+# --- fine_tune takes any dataset honestly
+
+
+def different_inputs(datasets: dict, images: int) -> int:
+    """How many different versions of the training images a network sees in three epochs of `fine_tune`."""
+    seen = set()
+    model = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 2))
+
+    def look(network, inputs):
+        if network.training:
+            seen.update(round(float(value), 4) for value in inputs[0].mean((1, 2, 3)))
+
+    model.register_forward_pre_hook(look)
+    fine_tune(model, datasets, Preprocessing(12), num_epochs=3)
+    return len(seen)
+
+
+class Pets(VisionDataset):
+    """As torchvision's OxfordIIITPet: it calls `self.transforms`."""
+
+    def __init__(self, transform=None, transforms=None):
+        super().__init__("", transforms, transform)
+        self.images = Colours().images
+
+    def __len__(self) -> int:
+        return 16
+
+    def __getitem__(self, index: int):
+        return self.transforms(self.images[index], index % 2)
+
+
+def prepared(dataset: Dataset) -> Dataset:
+    dataset.transform = eval_transform(Preprocessing(12))
+    return dataset
+
+
+@pytest.mark.parametrize("kind", ["subset", "subset of a subset", "concatenation", "transforms"])
+def test_every_dataset_gets_the_crops_of_the_recipe(kind):
+    whole = prepared(Colours())
+    train = {
+        "subset": Subset(whole, range(16)),
+        "subset of a subset": Subset(Subset(whole, range(16)), range(16)),
+        "concatenation": ConcatDataset([Subset(whole, range(8)), Subset(whole, range(8, 16))]),
+        "transforms": Pets(eval_transform(Preprocessing(12))),
+    }[kind]
+    assert different_inputs({"train": train, "val": prepared(Colours())}, 16) > 24
+    assert whole.transform is not None and torch.equal(whole[0][0], prepared(Colours())[0][0]), "left alone"
+
+
+def test_a_dataset_that_cannot_be_augmented_is_refused():
+    class Rows(Dataset):
+        """A map dataset of dictionaries, as Hugging Face's."""
+
+        def __len__(self):
+            return 4
+
+        def __getitem__(self, index):
+            return {"image": torch.zeros(3, 8, 8), "label": index % 2}
+
+    joint = Pets(transforms=lambda image, label: (eval_transform(Preprocessing(12))(image), label))
+    fixed = TensorDataset(torch.rand(4, 3, 8, 8), torch.arange(4) % 2)
+    for train in (Rows(), joint, fixed):
+        with pytest.raises(LessonError, match=f"transform of a {type(train).__name__} cannot be replaced"):
+            different_inputs({"train": train, "val": prepared(Colours())}, 4)
+    with pytest.raises(LessonError, match="'val' makes no float tensors; its transform is eval_transform"):
+        different_inputs({"train": prepared(Colours()), "val": TensorDataset(Colours().images, torch.arange(16))}, 4)
+    with pytest.raises(LessonError, match="no dataset 'val', only 'train', 'test'"):
+        fine_tune(tiny_model(), {"train": Colours(), "test": Colours()}, Preprocessing(12))
+    with pytest.raises(LessonError, match="'train' has no images"):
+        fine_tune(tiny_model(), {"train": Subset(Colours(), []), "val": prepared(Colours())}, Preprocessing(12))
+
+
+def test_fine_tune_goes_on_where_it_was_stopped(tmp_path):
+    def run(path, **options):
+        datasets = {"train": Colours(), "val": prepared(Colours())}
+        torch.manual_seed(0)
+        model = nn.Sequential(nn.Conv2d(3, 4, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 2))
+        return fine_tune(model, datasets, Preprocessing(12), num_epochs=4, checkpoint=path, **options)
+
+    def stop(history):
+        if len(history["lr"]) == 2:
+            raise KeyboardInterrupt
+
+    whole, whole_history = run(tmp_path / "whole.pt")
+    with pytest.raises(Stopped):
+        run(tmp_path / "parts.pt", on_epoch=stop)
+    resumed, history = run(tmp_path / "parts.pt")
+    assert history == whole_history
+    assert all(torch.equal(a, b) for a, b in zip(whole.parameters(), resumed.parameters(), strict=True))
+
+
+def test_letters_are_not_mirrored():
+    datasets = {"train": Colours(), "val": prepared(Colours())}
+    datasets["train"].images[:] = 0
+    datasets["train"].images[:, 0] = torch.arange(20, dtype=torch.uint8) * 12  # brighter to the right
+    seen = []
+    model = nn.Sequential(nn.AdaptiveAvgPool2d(2), nn.Flatten(), nn.Linear(12, 2))
+    model.register_forward_pre_hook(
+        lambda network, inputs: seen.extend(inputs[0][:, 0].mean(1)[:, [0, -1]].tolist()) if network.training else None
+    )
+    fine_tune(model, datasets, Preprocessing(12), num_epochs=2, mirror=False)
+    assert seen and all(left <= right for left, right in seen)

@@ -10,6 +10,8 @@ from helpers.evaluation import mean_interval
 from helpers.models import EMBEDDED, load_model, verified
 from recipes import measure_transfer
 
+pytestmark = pytest.mark.quick
+
 CARD = measure_transfer.CARD.read_text()
 RESULTS = json.loads(measure_transfer.RESULTS.read_text())
 TARGETS = {  # images, method: the mean accuracy that the lessons rely on

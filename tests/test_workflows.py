@@ -4,9 +4,11 @@ import re
 
 import pytest
 import yaml
-from test_setup import conda_environment
+from support.conda import conda_environment
 
 from tools.environment import ROOT
+
+pytestmark = pytest.mark.quick
 
 OWN = ROOT / ".github" / "workflows" / "notebooks.yml"
 EXAMPLE = ROOT / "docs" / "example-ci" / ".github" / "workflows" / "notebooks.yml"

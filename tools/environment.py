@@ -2,12 +2,12 @@
 
 import os
 import sys
-from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
+from helpers import ROOT
+
 NOTEBOOKS = ROOT / "notebooks"
-SANITIZER = ROOT / "tests" / "sanitize.cfg"
-GUARD = ROOT / "tests" / "guard"
+SANITIZER = ROOT / "tools" / "sanitize.cfg"
+GUARD = ROOT / "tools" / "guard"
 CELL_TIMEOUT_S = 300
 
 

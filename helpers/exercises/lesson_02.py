@@ -124,7 +124,7 @@ def q4(fair_weights) -> str:
 
 @exercises.add(
     hints=(
-        "The list of samples is all that differs from `TableDataset`: `path.name.split('_')[0]` is the class.",
+        "The list of samples is all that differs from `CsvDataset`: `path.name.split('_')[0]` is the class.",
         "Leave out what is no picture: `path.suffix.lower() in ENDINGS`, and no hidden files.",
         "Sort, so that the order is the same on every system; and labels are positions in `self.classes`.",
     ),

@@ -53,7 +53,7 @@ def q1(by_margin) -> str:
         raise NotYet(
             "Picture 0 (0.50 against 0.49) has the smallest margin, picture 2 (0.90 against 0.05) the largest."
         )
-    return "With two classes the order is that of `least_sure`, with more it is not."
+    return "With two classes the order is that of `least_confident`, with more it is not."
 
 
 @exercises.add(

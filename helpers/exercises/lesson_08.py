@@ -7,7 +7,7 @@ import torchvision
 from torch import nn
 
 from helpers.exercises import Exercises, NotYet, choose, number, result_of, shown
-from helpers.models import published
+from helpers.models import published_metrics
 
 exercises = Exercises()
 
@@ -164,7 +164,7 @@ def q5(my_choice) -> str:
     my_choice = my_choice.strip().lower() if isinstance(my_choice, str) else my_choice
     if my_choice not in torchvision.models.list_models(module=torchvision.models):
         raise NotYet(f"{shown(my_choice)} is no classification network of torchvision. The chooser names some.")
-    figures = published(my_choice)
+    figures = published_metrics(my_choice)
     if figures["parameters"] > 6e6:
         raise NotYet(f"{my_choice} has {figures['parameters'] / 1e6:.1f} million parameters; 6 fit.")
     if figures["multiply_adds"] > 0.5e9:

@@ -9,7 +9,7 @@ from helpers.data import ImageDataset
 from helpers.errors import LessonError
 from helpers.evaluation import Accuracy
 from helpers.exercises import Exercises, NotYet, choose, match, number, result_of, shown
-from helpers.predict import load_saved
+from helpers.inference import load_saved
 
 exercises = Exercises()
 FEW = 10  # new pictures of a class, at least
@@ -167,10 +167,10 @@ def q5(drawings_of_each) -> str:
         "The new pictures: some that you set aside before, in folders with the names of the classes.",
     ),
     answer="""
-network, parts = train_on(track.images / "train", 96)
+network, parts = train_on(track.folder / "train", 96)
 my_model = home / "mine.safetensors"
 save_model(my_model, network, parts["train"].classes, 96)
-my_new_pictures = track.images / "val"
+my_new_pictures = track.folder / "val"
 """,
     rubric=(
         "The new pictures differ from the trained ones as those in real use will: another day, place or camera.",

@@ -97,7 +97,7 @@ RIGHT = {
         "    return model"
     ],
     "q5": [
-        "my_network = freeze(new_head(skeleton('squeezenet1_1'), 2))",
+        "my_network = freeze(replace_head(skeleton('squeezenet1_1'), 2))",
         "my_network = freeze(replace_head(skeleton('inception_v3'), 2))",
         "my_network = freeze(replace_head(skeleton('vit_b_16'), 2))",
     ],

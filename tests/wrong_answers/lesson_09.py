@@ -98,13 +98,13 @@ WRONG = {
         ("drawings_of_each = 'ten'", "One number is expected"),
     ],
     "q6": [
-        ("my_model = home / 'nowhere'\nmy_new_pictures = track.images / 'val'", "is not there"),
-        ("my_model = '~/nowhere.safetensors'\nmy_new_pictures = track.images / 'val'", str(Path.home())),
-        (UNTRAINED.format(2, "['ants', 'bees']", "track.images / 'nowhere'"), "is not there"),
+        ("my_model = home / 'nowhere'\nmy_new_pictures = track.folder / 'val'", "is not there"),
+        ("my_model = '~/nowhere.safetensors'\nmy_new_pictures = track.folder / 'val'", str(Path.home())),
+        (UNTRAINED.format(2, "['ants', 'bees']", "track.folder / 'nowhere'"), "is not there"),
         (UNTRAINED.format(2, "['ants', 'bees']", "new_picture"), "is a file; give a folder"),
-        (UNTRAINED.format(2, "['ants', 'wasps']", "track.images / 'val'"), "has the class 'bees'"),
-        (UNTRAINED.format(3, "['ants', 'bees', 'wasps']", "track.images / 'val'"), "0 new pictures of 'wasps'"),
-        (UNTRAINED.format(2, "['ants', 'bees']", "track.images / 'val'"), "no better than that"),
+        (UNTRAINED.format(2, "['ants', 'wasps']", "track.folder / 'val'"), "has the class 'bees'"),
+        (UNTRAINED.format(3, "['ants', 'bees', 'wasps']", "track.folder / 'val'"), "0 new pictures of 'wasps'"),
+        (UNTRAINED.format(2, "['ants', 'bees']", "track.folder / 'val'"), "no better than that"),
     ],
 }
 

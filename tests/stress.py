@@ -25,26 +25,28 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import NamedTuple
 
 import safetensors.torch
 import torch
 import torchvision
+from support.server import Server
 from torch import nn
 from torch.utils.data import Subset, TensorDataset
 
-from benchmarks.runs import write_section
+from helpers import ROOT
 from helpers.data import image_datasets, make_dataloaders
-from helpers.downloads import extract_zip, fetch
+from helpers.downloads import fetch, find_mismatch
 from helpers.features import extract_features, linear_probe
-from helpers.files import write_whole
+from helpers.files import atomic_write
+from helpers.inference import save_model
 from helpers.models import load_model
-from helpers.predict import save_model
-from helpers.tracks import IMAGES, ROOT
+from helpers.own_images.archives import extract
+from helpers.tracks import IMAGES
 from helpers.training import train_model
 from helpers.transforms import eval_transform
+from helpers.weights import EMBEDDED, Preprocessing
 
 KILLS = 100  # of each kind and each job
 ROUNDS = 3  # of ten processes at once, for each job
@@ -359,25 +361,11 @@ def ten_kernels(*prefix: str) -> None:
 # --- The jobs
 
 
-class Handler(BaseHTTPRequestHandler):
-    """Sends the server's file from the byte that is asked for."""
-
-    def do_GET(self) -> None:
-        begin = int(self.headers["Range"].removeprefix("bytes=").removesuffix("-"))
-        self.send_response(206 if begin else 200)
-        self.send_header("Content-Length", str(len(self.server.body) - begin))
-        self.end_headers()
-        self.wfile.write(self.server.body[begin:])
-
-    def log_message(self, *arguments) -> None:
-        pass
-
-
 @contextmanager
 def served(body: bytes) -> Iterator[str]:
     """An address of this machine from which a process of its own sends `body`."""
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server, tempfile.TemporaryDirectory() as temporary:
-        server.body = body
+    with Server() as server, tempfile.TemporaryDirectory() as temporary:
+        server.files = {"/file.bin": body}
 
         def serve(folder: Path) -> None:
             signal.alarm(3600)  # it outlives the others, but not for ever
@@ -385,7 +373,7 @@ def served(body: bytes) -> Iterator[str]:
 
         child = start(serve, Path(temporary) / "server")
         try:
-            yield f"http://127.0.0.1:{server.server_port}/file.bin"
+            yield server.url()
         finally:
             os.kill(child, signal.SIGKILL)
             wait(child)
@@ -402,25 +390,25 @@ def train(folder: Path, num_epochs: int = EPOCHS) -> None:
     optimizer = torch.optim.SGD(model.parameters(), lr=0.05, momentum=0.9)
     scheduler = torch.optim.lr_scheduler.StepLR(optimizer, 4, 0.5)
     train_model(model, loaders, nn.CrossEntropyLoss(), optimizer, scheduler, num_epochs, folder / "run.pt")
-    write_whole(folder / "best.safetensors", safetensors.torch.save(model.state_dict()))
+    atomic_write(folder / "best.safetensors", safetensors.torch.save(model.state_dict()))
 
 
 def save(seed: int, folder: Path) -> None:
     torch.manual_seed(seed)
     model = torchvision.models.squeezenet1_1(num_classes=2)
-    save_model(folder / "model.safetensors", model, ["ants", "bees"], 96, "squeezenet1_1")
+    save_model(folder / "model.safetensors", model, ["ants", "bees"], Preprocessing(96), "squeezenet1_1")
 
 
 def learn(folder: Path) -> None:
     """What lesson 00 does, with a few of its pictures: features once, then a linear probe."""
-    datasets = image_datasets(IMAGES["embedded"], 96)
+    datasets = image_datasets(IMAGES["embedded"], EMBEDDED.at(96))
     for pictures in datasets.values():
-        pictures.transform = eval_transform(96)
+        pictures.transform = eval_transform(EMBEDDED.at(96))
     few = {split: Subset(datasets[split], range(0, len(datasets[split]), 40)) for split in ("train", "test")}
     loaders, backbone = make_dataloaders(few), load_model()
     probe = linear_probe(*extract_features(backbone, loaders["train"]))
     probabilities = probe.predict_proba(extract_features(backbone, loaders["test"])[0])
-    write_whole(folder / "probabilities", probabilities.tobytes())
+    atomic_write(folder / "probabilities", probabilities.tobytes())
 
 
 def end_of(work: Callable[[Path], None], folder: Path) -> State:
@@ -455,14 +443,15 @@ def jobs() -> Iterator[dict[str, Job]]:
         def download(folder: Path) -> None:
             fetch(url, folder / "file.bin", digest)
 
-        def extract(folder: Path) -> None:
-            extract_zip(source / "val.zip", folder / "val", source / "manifest")
+        def unpack(folder: Path) -> None:
+            matches = partial(find_mismatch, manifest=source / "manifest")
+            extract(source / "val.zip", folder / "val", "val", matches)
 
         yield {
             job.name: job
             for job in (
                 Job("download", download, [{}, {"file.bin": digest}]),
-                Job("extraction", extract, [{}, sums]),
+                Job("extraction", unpack, [{}, sums]),
                 Job("training with a checkpoint", train, training_states(source / "training")),
                 Job("saving over a model", partial(save, 1), [old, new], source / "model 0"),
                 Job("features and a probe", learn, [{}, end_of(learn, source / "probe")]),
@@ -470,34 +459,26 @@ def jobs() -> Iterator[dict[str, Job]]:
         }
 
 
-# --- The table
+def killed_and_together(kills: int, rounds: int) -> None:
+    """Kill each job so many times in each way, and run it ten times at once so often; prints what happened.
 
-
-def table(survived: list[Survived], worked: list[Together], kernels: list[str]) -> str:
-    lines = [f"| killed | {' | '.join(WAYS)} | kills that left a part | runs to the end |", "|---" * 6 + "|"]
-    for row in survived:
-        lines.append(f"| {row.name} | {' | '.join(str(row.kills[way]) for way in WAYS)} | {row.parts} | {row.ends} |")
-    lines += ["", "| ten at once in one folder | processes | of these killed |", "|---|---|---|"]
-    lines += [f"| {row.name} | {row.processes} | {row.killed} |" for row in worked]
-    lines += [f"| {kernel} | 10 | 0 |" for kernel in kernels]
-    return "\n".join(lines) + "\n"
+    Raises:
+        RuntimeError: as `check` and `has_ended`.
+    """
+    with jobs() as every:
+        for job in list(every.values())[:-1]:  # features are kept in memory: there is no file of them to spoil
+            print(survive(job, kills), flush=True)
+        for job in every.values():
+            print(together(job, rounds), flush=True)
 
 
 def main() -> None:
-    with jobs() as all_jobs:
-        survived, worked = [], []
-        for job in list(all_jobs.values())[:4]:
-            survived.append(survive(job, KILLS))
-            print(survived[-1], flush=True)
-        for job in all_jobs.values():
-            worked.append(together(job, ROUNDS))
-            print(worked[-1], flush=True)
+    killed_and_together(KILLS, ROUNDS)
     ten_kernels()
-    kernels = ["lesson 00, in ten kernels"]
+    print("lesson 00, in ten kernels")
     if can_be_read_only():
         ten_kernels(*READ_ONLY)
-        kernels.append("lesson 00, in ten kernels that may only read `data/`")
-    write_section("interruptions", table(survived, worked, kernels))
+        print("lesson 00, in ten kernels that may only read data/")
 
 
 if __name__ == "__main__":

@@ -5,10 +5,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from helpers.check_folder import CheckUp
 from helpers.data import SampleDataset
 from helpers.errors import LessonError
+from helpers.own_images.report import FolderReport
 from helpers.transforms import data_transforms
+from helpers.weights import Preprocessing
 
 SHARES = {"train": 0.6, "val": 0.2, "test": 0.2}
 
@@ -46,15 +47,15 @@ def split_indices(
 
 
 def split_folder(
-    check_up: CheckUp, size: int, seed: int = 0, skip_unreadable: bool = False
+    report: FolderReport, preprocessing: Preprocessing, seed: int = 0, skip_unreadable: bool = False
 ) -> dict[str, SampleDataset]:
     """Datasets of a folder with one folder per class: 60 % to train, 20 % to validate, 20 % to test.
 
     Pictures that look the same go to the same split.
 
     Args:
-        check_up: of the folder, from `check_folder`.
-        size: the side of the square that the network sees, in pixels.
+        report: of the folder, from `check_folder`.
+        preprocessing: of the weights that shall see the images.
         seed: fixes which picture goes where.
         skip_unreadable: go on without the files that cannot be read.
 
@@ -65,13 +66,13 @@ def split_folder(
         LessonError: the folder is split already, a file cannot be read, or there are fewer than two classes
             or three pictures.
     """
-    folder, pictures = check_up.folder, check_up.pictures
+    folder, pictures = report.folder, report.pictures
     if any(picture.split for picture in pictures):
         raise LessonError(f"{folder} has train and val already; helpers.data.image_datasets takes it as it is.")
-    if check_up.unreadable and not skip_unreadable:
-        name, why = next(iter(check_up.unreadable.items()))
+    if report.unreadable and not skip_unreadable:
+        name, why = next(iter(report.unreadable.items()))
         raise LessonError(f"{folder / name} {why}; replace or remove it, or go on without: skip_unreadable=True.")
-    class_names = list(check_up.counts())
+    class_names = list(report.counts())
     if len(class_names) < 2:
         raise LessonError(f"{folder} has {len(class_names)} classes with pictures; two are needed.")
     indices = split_indices([p.label for p in pictures], [p.group for p in pictures], seed=seed)
@@ -79,12 +80,12 @@ def split_folder(
         raise LessonError(f"{folder} has {len(pictures)} pictures, none is left to validate with; three are needed.")
     if lost := set(class_names) - {pictures[i].label for i in indices["train"]}:
         raise LessonError(f"{folder} has the class {min(lost)!r} only in copies of other classes' pictures; mend this.")
-    if any(row.name == "few" for row in check_up.rows()):
-        least = min(check_up.counts().items(), key=lambda item: item[1])
+    if any(row.name == "few" for row in report.rows()):
+        least = min(report.counts().items(), key=lambda item: item[1])
         warnings.warn(f"{least[0]!r} has {least[1]} pictures; collect more, the scores mean little.", stacklevel=2)
     samples = [(str(folder / p.name), class_names.index(p.label)) for p in pictures]
     return {
         split: SampleDataset([samples[i] for i in indices[split]], class_names, transform)
-        for split, transform in data_transforms(size).items()
+        for split, transform in data_transforms(preprocessing).items()
         if indices[split]
     }
