@@ -2,7 +2,7 @@
 
     python -m recipes.measure_bursts
 
-The pool is every picture of `train` and `val` that belongs to a series. It is split in two ways, five times each:
+The pool is every picture of `train` and `val` that belongs to a series. It is split in two ways, ten times each:
 picture by picture, so that other pictures of the same animal are trained on, and series by series. Both leave the
 same share for validation. The same probe on the same frozen features learns from each, and both are judged on one
 and the same test set of new animals. The leak is what validation promises beyond that. The table is written into
@@ -14,11 +14,12 @@ from pathlib import Path
 import numpy as np
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
-from helpers.data import ImageDataset, make_dataloaders
+from helpers.data import ImageDataset, make_dataloader
 from helpers.evaluation import mean_interval
 from helpers.features import extract_features, linear_probe
 from helpers.models import load_model
 from helpers.transforms import eval_transform
+from helpers.weights import EMBEDDED
 from recipes.files import ROOT
 from recipes.species import series_of
 
@@ -32,8 +33,8 @@ FOLDS = 3  # one of them is val
 
 def features_of(model, split: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Features (n, 512), labels (n,) and the series (n,) of a split; -1 where a picture stands alone."""
-    dataset = ImageDataset(SPECIES / split, eval_transform(SIZE))
-    features, labels = extract_features(model, make_dataloaders({split: dataset})[split])
+    dataset = ImageDataset(SPECIES / split, eval_transform(EMBEDDED.at(SIZE)))
+    features, labels = extract_features(model, make_dataloader(dataset))
     series = [series_of(Path(path)) for path, _ in dataset.samples]
     return features, labels, np.array([-1 if number is None else number for number in series])
 

@@ -12,6 +12,7 @@ from PIL import Image
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from support.colours import joint_colours, single_colours
 
 from recipes import measure_bursts
 from recipes.files import ROOT, encode
@@ -88,18 +89,6 @@ def test_recipe_gives_the_committed_picture(label, pattern):
 def test_unknown_label_is_refused():
     with pytest.raises(ValueError, match="moths"):
         render(0, "moths")
-
-
-def joint_colours(picture: Image.Image) -> np.ndarray:
-    """Shares of the 8 x 8 x 8 cells of RGB, (512,)."""
-    cells = np.asarray(picture).reshape(-1, 3) // 32
-    return np.sqrt(np.bincount(cells @ [64, 8, 1], minlength=512) / len(cells))
-
-
-def single_colours(picture: Image.Image) -> np.ndarray:
-    """Histograms of R, G, B, H, S, V by themselves, 16 bins each, (96,)."""
-    values = np.concatenate([np.asarray(picture), np.asarray(picture.convert("HSV"))], -1).reshape(-1, 6) // 16
-    return np.concatenate([np.bincount(v, minlength=16) / len(v) for v in values.T])
 
 
 @pytest.mark.parametrize("features", [joint_colours, single_colours])
