@@ -40,7 +40,7 @@ $(REVEAL): | $(READY)
 
 .PHONY: lab photos clean
 .PHONY: teacher slides nbgrader stick
-.PHONY: quick test nightly notebooks bench stress mutations insects weights requirements links
+.PHONY: quick test nightly notebooks bench stress mutations insects species weights requirements links
 
 ## For readers
 lab: $(READY) ## set up and open JupyterLab on the first lesson
@@ -96,10 +96,13 @@ mutations: $(CHECKS) ## put faults into a copy, one by one, and see that the tes
 	$(VENV) -m tools.mutations
 
 insects: $(READY) ## render the embedded images anew
-	$(VENV) data/recipes/render_insects.py
+	$(VENV) -m recipes.insects
+
+species: $(READY) ## render the six classes of data/species anew
+	$(VENV) -m recipes.species --strip docs/species.jpg
 
 weights: $(READY) ## pretrain the embedded weights anew (TINY_IMAGENET=folder; hours on a CPU)
-	$(FAST) $(VENV) data/recipes/pretrain_resnet18.py \
+	$(FAST) $(VENV) -m recipes.pretrain_resnet18 \
 		$(or $(TINY_IMAGENET),$(error say where Tiny ImageNet lies: make weights TINY_IMAGENET=folder))
 
 # Without the pins of the CUDA libraries: each build of torch names its own exactly, and pins would forbid all but one.

@@ -59,7 +59,7 @@ def test_there_is_no_settings_file_that_could():
     assert not [path for path in files if not path.parts[0].startswith((".venv", "build"))]
 
 
-@pytest.mark.parametrize("folder", ["helpers", "benchmarks", "tools", "data/recipes"])
+@pytest.mark.parametrize("folder", ["helpers", "benchmarks", "tools", "recipes"])
 def test_files_of_models_run_no_code(folder):
     for path in (ROOT / folder).rglob("*.py"):
         text = path.read_text(encoding="utf-8")
