@@ -113,9 +113,7 @@ def test_a_gif_is_reported_and_not_counted(tmp_path, frames):
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 4000), (4000, 1)])
-@pytest.mark.parametrize(
-    "transform", [train_transform(Preprocessing(96)), eval_transform(Preprocessing(96))], ids=["train", "eval"]
-)
+@pytest.mark.parametrize("make", [train_transform, eval_transform])
 def test_odd_sizes_reach_the_network(tmp_path, size, make):
     path = fill(tmp_path / "ants") / "odd.png"
     Image.new("RGB", size, RED).save(path)
