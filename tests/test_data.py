@@ -341,9 +341,7 @@ def seeded(dataset, index: int) -> torch.Tensor:
     return dataset[index][0]
 
 
-@pytest.mark.parametrize(
-    "transform", [train_transform(Preprocessing(64)), eval_transform(Preprocessing(64))], ids=["train", "eval"]
-)
+@pytest.mark.parametrize("make", [train_transform, eval_transform])
 def test_memory_gives_the_pixels_that_decoding_gives(make):
     dataset = ImageDataset(INSECTS / "val", make(Preprocessing(64)))
     dataset.samples, dataset.targets = dataset.samples[60:80], dataset.targets[60:80]
