@@ -78,7 +78,8 @@ def test_hidden_files_and_other_kinds_are_said(folder):
     found = check_folder(folder)
     assert found.hidden == [".ipynb_checkpoints", "ants/.DS_Store", "ants/__MACOSX"]
     assert found.others == ["bees/imageNotFound.gif", "notes.txt"]
-    assert "imageNotFound.gif" in row(found, "others") and ".DS_Store" in row(found, "hidden")
+    assert "notes.txt" in row(found, "others") and ".DS_Store" in row(found, "hidden")
+    assert "!!  dropped    1 GIF files that end in .gif: bees/imageNotFound.gif; export them" in str(found)
     assert len(found.pictures) == 10
 
 
@@ -182,7 +183,10 @@ def test_the_command_speaks_to_programs(folder, monkeypatch, capsys):
     command(monkeypatch, folder, "--json")
     found = json.loads(capsys.readouterr().out)
     assert found["counts"] == {"ants": 5, "bees": 5}
-    assert found["pictures"][0].keys() == {"name", "split", "label", "width", "height", "group"}
+    picture = found["pictures"][0]
+    assert picture.keys() > {"name", "split", "label", "width", "height", "group", "burst", "bits", "taken"}
+    assert picture["name"].startswith("ants/") and picture["taken"] is None
+    assert any(finding["name"] == "few" and finding["remedy"] for finding in found["findings"])
 
 
 def test_the_command_fails_in_one_line(tmp_path, monkeypatch):
