@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parent.parent
 OLDEST_PYTHON = (3, 11)
 MEMORY_GB = 2  # a lesson's kernel at its largest, and JupyterLab
 DISK_GB = 1  # the photographs and their weights, three times over
-INSTALL = "run `make lab`, which installs the pinned versions"
+INSTALL = "run `make lab`, which installs the pinned versions (without make: `python tools/set_up.py`)"
 
 
 @dataclass(frozen=True)

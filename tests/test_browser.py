@@ -3,7 +3,6 @@
 Screenshots are kept in tests/artifacts/.
 """
 
-import json
 import os
 import shutil
 import socket
@@ -48,7 +47,6 @@ c.ServerApp.port = {port}
 c.ServerApp.root_dir = {root!r}
 c.ServerApp.allow_root = True
 """
-NO_NEWS = {"disabledExtensions": {"@jupyterlab/apputils-extension:announcements": True}}
 
 
 def free_port() -> int:
@@ -90,8 +88,6 @@ def lab(tmp_path_factory) -> Iterator[str]:
     # The settings of whoever runs the test stay out of it.
     settings = folder / "settings"
     own = dict.fromkeys(["JUPYTER_CONFIG_DIR", "JUPYTERLAB_SETTINGS_DIR"], str(settings))
-    (settings / "labconfig").mkdir(parents=True)
-    (settings / "labconfig" / "page_config.json").write_text(json.dumps(NO_NEWS))
     with log.open("w") as out:
         command = [sys.executable, "-m", "jupyterlab", f"--config={config}"]
         server = subprocess.Popen(command, stdout=out, stderr=out, env=os.environ | own, cwd=folder)

@@ -48,7 +48,7 @@ def test_the_lab_that_make_starts_asks_for_its_token(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "name", ["Makefile", "README.md", "TEACHING.md", "environment.yml", "pyproject.toml", ".ci/run"]
+    "name", ["Makefile", "README.md", "TEACHING.md", "environment.yml", "pyproject.toml", "tools/set_up.py", ".ci/run"]
 )
 def test_nothing_switches_the_token_off(name):
     assert not re.search(OFF, (ROOT / name).read_text(encoding="utf-8"))
