@@ -121,9 +121,7 @@ def test_sixteen_bits_keep_their_greys(tmp_path, name, kind, save):
     assert [red for red, _, _ in corners(load_image(tmp_path / name))] == greys.ravel().tolist()
 
 
-@pytest.mark.parametrize(
-    "numbers", [np.float32([[0, 1]]), np.int32([[0, 1_000_000]]), np.int32([[-1, 9]])], ids=str
-)
+@pytest.mark.parametrize("numbers", [np.float32([[0, 1]]), np.int32([[0, 1_000_000]]), np.int32([[-1, 9]])], ids=str)
 def test_numbers_without_a_white_are_refused(tmp_path, numbers):
     Image.fromarray(numbers).save(tmp_path / "a.tif")
     with pytest.raises(LessonError, match=r"a\.tif does not say which number is white"):
@@ -412,9 +410,7 @@ def test_a_larger_share_holds_the_smaller_one(kept):
 
 
 def test_a_table_in_memory(splits):
-    table = CsvDataset(
-        write_table(splits, "file,label\nbees/0.png,bees\n"), splits / "train", eval_transform(16)
-    )
+    table = CsvDataset(write_table(splits, "file,label\nbees/0.png,bees\n"), splits / "train", eval_transform(16))
     assert torch.equal(CachedDataset(table)[0][0], table[0][0])
 
 

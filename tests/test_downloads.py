@@ -492,9 +492,7 @@ def test_a_killed_extraction_leaves_no_folder(archive, folder, manifest):
 def bring(server, archive, manifest, tmp_path):
     """`fetch_photos` with eight small pictures from the server, into the folder `downloads`."""
     server.files["/hymenoptera_data.zip"] = archive.read_bytes()
-    return partial(
-        fetch_photos, tmp_path / "downloads", server.url("hymenoptera_data.zip"), manifest=manifest
-    )
+    return partial(fetch_photos, tmp_path / "downloads", server.url("hymenoptera_data.zip"), manifest=manifest)
 
 
 def test_photos_come_once(bring, server, tmp_path, capsys):
@@ -584,9 +582,7 @@ def test_the_manifest_lists_the_whole_archive():
         ("val", "ants"): 70,
         ("val", "bees"): 83,
     }
-    assert [line[66:] for line in lines if line.endswith("gif")] == [
-        "hymenoptera_data/train/ants/imageNotFound.gif"
-    ]
+    assert [line[66:] for line in lines if line.endswith("gif")] == ["hymenoptera_data/train/ants/imageNotFound.gif"]
 
 
 def test_the_real_archive_is_as_listed(tmp_path):

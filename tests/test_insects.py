@@ -79,9 +79,7 @@ def joint_colours(picture: Image.Image) -> np.ndarray:
 
 def single_colours(picture: Image.Image) -> np.ndarray:
     """Histograms of R, G, B, H, S, V by themselves, 16 bins each, (96,)."""
-    values = (
-        np.concatenate([np.asarray(picture), np.asarray(picture.convert("HSV"))], -1).reshape(-1, 6) // 16
-    )
+    values = np.concatenate([np.asarray(picture), np.asarray(picture.convert("HSV"))], -1).reshape(-1, 6) // 16
     return np.concatenate([np.bincount(v, minlength=16) / len(v) for v in values.T])
 
 

@@ -174,9 +174,7 @@ def test_a_skeleton_holds_nothing_and_leaves_pytorch_as_it_was():
 # --- Freezing
 
 
-@pytest.mark.parametrize(
-    ("architecture", "size"), [("resnet18", 64), ("mobilenet_v3_small", 64), ("googlenet", 64)]
-)
+@pytest.mark.parametrize(("architecture", "size"), [("resnet18", 64), ("mobilenet_v3_small", 64), ("googlenet", 64)])
 def test_frozen_is_frozen(architecture, size):
     """Weights and BatchNorm statistics are the same bits after a step; only the heads have moved."""
     torch.manual_seed(0)
@@ -255,9 +253,7 @@ def test_each_trained_parameter_is_in_one_group():
     ]
     ids = [id(p) for group in groups for p in group["params"]]
     assert sorted(ids) == sorted(id(p) for p in model.parameters())
-    assert [id(p) for p in groups[0]["params"] + groups[1]["params"]] == [
-        id(p) for p in model.fc.parameters()
-    ]
+    assert [id(p) for p in groups[0]["params"] + groups[1]["params"]] == [id(p) for p in model.fc.parameters()]
     decayed = {id(p) for group in groups if group["weight_decay"] for p in group["params"]}
     layers = [m for m in model.modules() if isinstance(m, (nn.Conv2d, nn.Linear))]
     assert decayed == {id(layer.weight) for layer in layers}
@@ -297,9 +293,7 @@ def test_multiply_adds_are_torchvision_s(architecture):
 
 
 def test_multiply_adds_by_hand_and_without_a_trace():
-    model = nn.Sequential(
-        nn.Conv2d(3, 8, 3, padding=1, stride=2), nn.BatchNorm2d(8), nn.Flatten(), nn.Linear(128, 5)
-    )
+    model = nn.Sequential(nn.Conv2d(3, 8, 3, padding=1, stride=2), nn.BatchNorm2d(8), nn.Flatten(), nn.Linear(128, 5))
     before = buffers(model)
     assert count_multiply_adds(model, 8) == (3 * 3 * 3) * 8 * (4 * 4) + 128 * 5
     assert model.training
@@ -403,9 +397,7 @@ def test_large_networks_train_a_real_step(architecture, size):
 
 def test_the_surgery_explorer_follows_its_controls():
     explorer = surgery_explorer()
-    assert explorer.text.startswith(
-        "resnet18 at 224 px: 11.2 million parameters, 1.81 billion multiply-adds; "
-    )
+    assert explorer.text.startswith("resnet18 at 224 px: 11.2 million parameters, 1.81 billion multiply-adds; ")
     assert explorer.text.endswith("its head fc is a Linear; 1,026 parameters would train")
     seen = {explorer._png}
     for control, value, said in (

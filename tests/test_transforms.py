@@ -1,6 +1,5 @@
 """What the network sees: the helpers against torchvision's presets, and against lesson 01's own steps."""
 
-
 import numpy as np
 import pytest
 import torch
