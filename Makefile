@@ -3,24 +3,25 @@ PYTHON ?= python3
 VENV := .venv/bin/python
 UV := .venv/bin/uv
 READY := .venv/ready
+CHECKS := .venv/checks
 NBGRADER := .venv-nbgrader/ready
 REVEAL := build/reveal/sphinx_revealjs
+# JupyterLab refuses to run as root, as one is in most containers.
+AS_ROOT := $(if $(filter 0,$(shell id -u)),--allow-root)
 # Without these two settings the allocator returns and reclaims every batch: training is then several times slower.
 FAST := MALLOC_MMAP_MAX_=0 MALLOC_TRIM_THRESHOLD_=100000000000
 
 .PHONY: help
 help:
-	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "make %-13s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^## /{print (n++ ? "\n" : "") substr($$0, 4)} \
+		/^[a-z]+:.*## /{printf "make %-13s %s\n", $$1, $$2}' Makefile
 
-# A finished install is not repeated. One that was cut short leaves packages that uv cannot mend: it starts afresh.
-# As constraints, the exact pins bind only what this machine needs (no CUDA libraries beside CPU wheels).
+# What readers need, and that with the packages of the checks.
 $(READY): requirements.txt pyproject.toml
-	@if [ -e .venv/unfinished ]; then rm -rf .venv; fi
-	$(PYTHON) -m venv .venv
-	@touch .venv/unfinished
-	$(VENV) -m pip install --quiet --constraint requirements.txt uv
-	$(UV) pip install --python $(VENV) --constraint requirements.txt --editable .
-	@mv .venv/unfinished $@
+	$(PYTHON) tools/set_up.py
+
+$(CHECKS): requirements.txt pyproject.toml
+	$(PYTHON) tools/set_up.py checks
 
 $(UV):
 	$(MAKE) $(READY)
@@ -37,56 +38,81 @@ $(NBGRADER): requirements-nbgrader.txt $(READY)
 $(REVEAL): | $(READY)
 	$(UV) pip install --no-deps --target $(@D) --group slides
 
-.PHONY: lab test notebooks teacher nbgrader slides stick bench stress mutations photos insects weights requirements clean
+.PHONY: lab photos clean
+.PHONY: teacher slides nbgrader stick
+.PHONY: quick test nightly notebooks bench stress mutations insects species weights requirements links
+
+## For readers
 lab: $(READY) ## set up and open JupyterLab on the first lesson
-	$(VENV) -m jupyterlab notebooks/00_start_here.ipynb
+	@$(if $(AS_ROOT),echo "You are root: JupyterLab starts with --allow-root. It asks for its token as always.")
+	$(VENV) -m jupyterlab $(AS_ROOT) notebooks/00_start_here.ipynb
 
-test: $(READY) ## set up, run all tests, and run every notebook and compare it strictly
-	$(VENV) -m pytest -n logical
+photos: $(READY) ## download the ant and bee photographs and torchvision's weights (92 MB)
+	$(VENV) -m helpers.downloads
 
-notebooks: $(READY) ## run every notebook anew and store its outputs (NAMES="00 01" for some)
-	$(VENV) -m tools.refresh_notebooks $(NAMES)
+clean: ## remove the environment and all caches; downloads stay
+	rm -rf .venv .venv-nbgrader build *.egg-info tests/artifacts \
+		.coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	find . -name __pycache__ -prune -exec rm -rf {} + -o -name .ipynb_checkpoints -prune -exec rm -rf {} +
 
-teacher: $(READY) ## run every notebook with the answers of its exercises filled in, into build/teacher/
+## For teachers
+teacher: $(CHECKS) ## run every notebook with the answers of its exercises filled in, into build/teacher/
 	$(VENV) -m tools.editions teacher
 
-nbgrader: $(NBGRADER) ## make a course for nbgrader of the lessons, with points and hidden tests, in build/nbgrader/
-	$(VENV) -m tools.editions nbgrader
-
-slides: $(READY) $(REVEAL) ## make slides of the lessons, for a browser without a network, in build/slides/
+slides: $(CHECKS) $(REVEAL) ## make slides of the lessons, for a browser without a network, in build/slides/
 	$(VENV) -m tools.editions slides
 
-bench: $(READY) ## measure what takes longer than a lesson may (three hours; remove benchmarks/*.json to begin anew)
+nbgrader: $(CHECKS) $(NBGRADER) ## make a course for nbgrader of the lessons, with points and hidden tests, in build/nbgrader/
+	$(VENV) -m tools.editions nbgrader
+
+stick: $(READY) ## fill a USB stick for a class without a network (TO=its folder)
+	$(VENV) -m tools.stick $(or $(TO),$(error say where the stick is: make stick TO=folder))
+
+## For contributors
+quick: $(CHECKS) ## run the quick tests (under 90 seconds)
+	$(VENV) -m pytest -n logical -m "quick and not nightly" tests
+
+test: $(CHECKS) ## set up, run the tests, and run every notebook and compare it strictly
+	$(VENV) -m pytest -n logical
+
+nightly: $(CHECKS) ## run the long tests, every notebook ten times, stress and mutations (hours)
+	$(VENV) -m pytest -n logical -m nightly
+	for run in 1 2 3 4 5 6 7 8 9 10; do $(VENV) -m pytest -n logical notebooks || exit; done
+	$(MAKE) stress mutations
+
+notebooks: $(CHECKS) ## run every notebook anew and store its outputs (NAMES="00 01" for some)
+	$(VENV) -m tools.refresh_notebooks $(NAMES)
+
+bench: $(CHECKS) ## measure what takes longer than a lesson may (three hours; remove benchmarks/*.json to begin anew)
 	$(FAST) $(VENV) -m benchmarks.does_it_help
 	$(FAST) $(VENV) -m benchmarks.fine_tuning
 	$(FAST) $(VENV) -m benchmarks.speed
 	$(VENV) -m benchmarks.lessons
 
-stick: $(READY) ## fill a USB stick for a class without a network (TO=its folder)
-	$(VENV) -m tools.stick $(or $(TO),$(error say where the stick is: make stick TO=folder))
+stress: $(CHECKS) ## kill downloads, trainings and savings at random moments, and run lesson 00 ten times at once
+	$(VENV) tests/stress.py
 
-stress: $(READY) ## kill downloads, trainings and savings at random moments, and run lesson 00 ten times at once
-	$(VENV) -m benchmarks.interruptions
-
-mutations: $(READY) ## put faults into a copy, one by one, and see that the tests go red
+mutations: $(CHECKS) ## put faults into a copy, one by one, and see that the tests go red
 	$(VENV) -m tools.mutations
 
-photos: $(READY) ## download the ant and bee photographs and torchvision's weights (92 MB)
-	$(VENV) -m helpers.downloads
-
 insects: $(READY) ## render the embedded images anew
-	$(VENV) data/recipes/render_insects.py
+	$(VENV) -m recipes.insects
+
+species: $(READY) ## render the six classes of data/species anew
+	$(VENV) -m recipes.species --strip docs/species.jpg
 
 weights: $(READY) ## pretrain the embedded weights anew (TINY_IMAGENET=folder; hours on a CPU)
-	$(FAST) $(VENV) data/recipes/pretrain_resnet18.py \
+	$(FAST) $(VENV) -m recipes.pretrain_resnet18 \
 		$(or $(TINY_IMAGENET),$(error say where Tiny ImageNet lies: make weights TINY_IMAGENET=folder))
 
+# Without the pins of the CUDA libraries: each build of torch names its own exactly, and pins would forbid all but one.
 requirements: $(UV) ## compile the ranges of pyproject.toml into the pins of requirements.txt
 	UV_CUSTOM_COMPILE_COMMAND="make requirements" $(UV) pip compile --quiet --universal \
-		pyproject.toml --output-file requirements.txt
+		pyproject.toml --group checks --output-file requirements.txt
+	awk '/^[^ ]/{cuda = /^(cuda|nvidia)-/} !cuda' requirements.txt > requirements.part
+	mv requirements.part requirements.txt
 	UV_CUSTOM_COMPILE_COMMAND="make requirements" $(UV) pip compile --quiet --universal \
 		--group nbgrader --constraint requirements.txt --output-file requirements-nbgrader.txt
 
-clean: ## remove the environment and all caches; downloads stay
-	rm -rf .venv .venv-nbgrader build *.egg-info .coverage .hypothesis .pytest_cache .ruff_cache tests/artifacts
-	find . -name __pycache__ -prune -exec rm -rf {} + -o -name .ipynb_checkpoints -prune -exec rm -rf {} +
+links: ## write where the repository lies into the links of the documents (TO=OWNER/REPO)
+	$(PYTHON) tools/links.py $(TO)

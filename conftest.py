@@ -1,5 +1,7 @@
 """Lies at the root because it holds for tests and notebooks alike."""
 
+import pytest
+
 from tools import environment
 
 environment.enter()
@@ -10,3 +12,14 @@ def pytest_configure() -> None:
     import matplotlib  # only now: numpy's threads are set
 
     matplotlib.use("Agg")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collect_file(file_path, parent) -> list:
+    """Where nbval takes a lesson, answers to its exercises are tried as well, in the same kernel."""
+    found = yield
+    if not found or file_path.parent != environment.NOTEBOOKS:
+        return found
+    from support.answers import LessonFile  # only now: this imports torch
+
+    return [LessonFile.from_parent(parent, path=file_path)]

@@ -18,7 +18,7 @@ from helpers.findings import Finding
 OLDEST_PYTHON = (3, 11)
 MEMORY_GB = 2  # a lesson's kernel at its largest, and JupyterLab
 DISK_GB = 1  # the photographs and their weights, three times over
-INSTALL = "run `make lab`, which installs the pinned versions"
+INSTALL = "run `make lab`, which installs the pinned versions (without make: `python tools/set_up.py`)"
 
 
 def pinned(package: str) -> str:

@@ -11,7 +11,7 @@ from torch.amp import GradScaler
 from torch.optim.lr_scheduler import CosineAnnealingLR, LRScheduler, OneCycleLR, PolynomialLR
 from torch.utils.data import DataLoader
 
-from helpers.devices import device_of
+from helpers.devices import device_of, random_states, restore_random_states
 from helpers.errors import LessonError
 from helpers.files import atomic_write
 
@@ -75,7 +75,7 @@ def save_checkpoint(path: str | Path, training: Training, history: History, best
         "scaler": training.scaler.state_dict(),
         "history": history,
         "best": best,
-        "random": _random_states(device_of(training.model)),
+        "random": random_states(device_of(training.model)),
         "order": generator.get_state() if generator else None,
     }
     content = io.BytesIO()
@@ -119,7 +119,7 @@ def load_checkpoint(path: str | Path, training: Training) -> tuple[History, dict
         training.scheduler.load_state_dict(state["scheduler"])
     if training.scaler.is_enabled() and state["scaler"]:
         training.scaler.load_state_dict(state["scaler"])
-    _restore_random_states(state["random"])
+    restore_random_states(state["random"])
     generator = getattr(training.loader, "generator", None)
     if generator and state["order"] is not None:
         generator.set_state(state["order"])
@@ -129,22 +129,6 @@ def load_checkpoint(path: str | Path, training: Training) -> tuple[History, dict
 def _does_not_fit(path: Path, error: Exception) -> LessonError:
     reason = (str(error) or type(error).__name__).splitlines()[0]
     return LessonError(f"{path} does not fit this training ({reason}); delete it to start afresh.")
-
-
-def _random_states(device: torch.device) -> dict[str, torch.Tensor]:
-    """The states of the random generators that a training on `device` draws from: dropout draws there."""
-    states = {"cpu": torch.get_rng_state()}
-    if device.type != "cpu":
-        states[device.type] = torch.get_device_module(device).get_rng_state()
-    return states
-
-
-def _restore_random_states(states: dict[str, torch.Tensor]) -> None:
-    """Restore those that this machine has: a checkpoint may come from another device."""
-    torch.set_rng_state(states["cpu"])
-    accelerator = torch.accelerator.current_accelerator(check_available=True)
-    if accelerator and accelerator.type in states:
-        torch.get_device_module(accelerator).set_rng_state(states[accelerator.type])
 
 
 def _has_horizon(scheduler: LRScheduler | None) -> bool:

@@ -1,67 +1,31 @@
 """From folders of pictures to batches (lesson 02)."""
 
 import copy
-import csv
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image, ImageOps, UnidentifiedImageError
 from torch.utils.data import ConcatDataset, DataLoader, Dataset, Subset, WeightedRandomSampler
 from torchvision.datasets import ImageFolder
-from torchvision.datasets.folder import IMG_EXTENSIONS, has_file_allowed_extension
 from torchvision.datasets.vision import StandardTransform, VisionDataset
 from torchvision.transforms.functional import pil_to_tensor
 
 from helpers.errors import LessonError
+from helpers.images import ENDINGS, load_image
+from helpers.layouts import (
+    Layout,
+    class_folders,
+    existing_folder,
+    image_files,
+    lookalikes,
+    nfc,
+    read_layout,
+    similar,
+)
+from helpers.tables import read_labels
 from helpers.transforms import data_transforms
 from helpers.weights import Preprocessing
-
-HIDDEN = (".", "__")  # how names begin that programs leave: .ipynb_checkpoints, ._ant.jpg, __MACOSX
-
-
-def load_image(path) -> Image.Image:
-    """The picture as it is meant to be seen: upright by its EXIF tag, RGB, transparency over white.
-
-    Args:
-        path: where it lies, or a file that is open.
-
-    Raises:
-        LessonError: the file is no picture, or damaged, or nobody knows which of its numbers is white.
-    """
-    name = path if isinstance(path, (str, Path)) else "The picture"  # what is uploaded has none that counts
-    try:
-        with Image.open(path) as file:
-            image = ImageOps.exif_transpose(file)
-    except Exception as error:  # each of Pillow's decoders fails in its own way
-        why = "it holds no picture" if isinstance(error, UnidentifiedImageError) else error
-        raise LessonError(f"{name} cannot be read ({why}); replace it or take it out.") from error
-    if image.mode.startswith(("I", "F")):
-        numbers = np.asarray(image)
-        if image.mode == "F" or numbers.min() < 0 or numbers.max() > 65535:
-            raise LessonError(f"{name} does not say which number is white; save it with 8 or 16 bits.")
-        # 16 bits: a plain conversion would clip nearly every value to white.
-        image = Image.fromarray((numbers // 256).astype(np.uint8))
-    if image.has_transparency_data:
-        image = image.convert("RGBA")
-        white = Image.new("RGBA", image.size, "white")
-        image = Image.alpha_composite(white, image)
-    return image.convert("RGB")
-
-
-def picture_folder(folder: str | Path) -> Path:
-    """A folder that is there, with `~` written out.
-
-    Raises:
-        LessonError: it is not there, or it is a file.
-    """
-    path = Path(folder).expanduser()
-    if path.is_file():
-        raise LessonError(f"{path} is a file; give a folder with one folder of pictures per class (a zip: unpacked).")
-    if not path.is_dir():
-        raise LessonError(f"{path} is not there; it holds one folder of pictures per class.")
-    return path
 
 
 class ImageDataset(ImageFolder):
@@ -70,27 +34,34 @@ class ImageDataset(ImageFolder):
     Args:
         folder: one folder per class, with the pictures in it or in folders below it.
         transform: what each picture goes through.
-        class_names: the classes in the order of their indices; None takes them from the folder.
+        class_names: the classes in the order of their indices; None takes them from the folder, sorted.
             Give those of `train` for the other splits, so that classes are matched by name.
 
     Raises:
-        LessonError: there is no such folder, or it is a file; it has no picture, a class without pictures, or one
-            that is not among `class_names`. Where these are given, a class may have no pictures.
+        LessonError: there is no such folder, it is a file, or it holds splits; it has no picture, a class without
+            pictures, or one that is not among `class_names`. Where these are given, a class may have no pictures.
     """
 
     def __init__(self, folder: str | Path, transform=None, class_names: list[str] | None = None):
         self.class_names = class_names
-        super().__init__(str(picture_folder(folder)), transform, loader=load_image, allow_empty=class_names is not None)
+        super().__init__(
+            str(existing_folder(folder)), transform, loader=load_image, allow_empty=class_names is not None
+        )
 
     def find_classes(self, directory: str) -> tuple[list[str], dict[str, int]]:
         folder = Path(directory)
-        found = sorted(p.name for p in folder.iterdir() if p.is_dir() and not p.name.startswith(HIDDEN))
+        found = list(class_folders(folder))
+        if self.class_names is None and (layout := read_layout(folder)).has_splits:
+            parts = " and ".join(str(path.relative_to(folder)) for path in layout.splits.values())
+            raise LessonError(f"{folder} holds splits ({parts}), not classes; helpers.data.image_datasets takes it.")
         if not found:
             raise LessonError(f"{folder} has no folders; put the pictures into one folder per class.")
         names = self.class_names or found
-        unknown = sorted(set(found) - set(names))
+        unknown = [name for name in found if name not in map(nfc, names)]
         if unknown:
-            raise LessonError(f"{folder} has the class {unknown[0]!r}, which the training images lack.")
+            meant = similar(unknown[0], names)
+            hint = f"; if it is {meant!r}, rename it" if meant else ""
+            raise LessonError(f"{folder} has the class {unknown[0]!r}, which the training images lack{hint}.")
         return names, {name: index for index, name in enumerate(names)}
 
     @staticmethod
@@ -102,22 +73,16 @@ class ImageDataset(ImageFolder):
         allow_empty: bool = False,
     ) -> list[tuple[str, int]]:
         """The pictures below each class's folder; no links to folders, which may run in circles."""
+        folders = class_folders(Path(directory))
         samples, empty = [], []
         for name, index in class_to_idx.items():
-            folder = Path(directory, name)
-            pictures = [path for path in sorted(folder.rglob("*")) if is_picture(path, folder)]
+            pictures = [path for folder in folders.get(nfc(name), []) for path in image_files(folder)]
             samples += [(str(path), index) for path in pictures]
             if not pictures:
-                empty.append(folder)
+                empty.append(Path(directory, name))
         if empty and not (allow_empty and samples):
-            raise LessonError(f"{empty[0]} has no pictures ({', '.join(IMG_EXTENSIONS)}); put some there.")
+            raise LessonError(f"{empty[0]} has no pictures ({', '.join(ENDINGS)}); put some there.")
         return samples
-
-
-def is_picture(path: Path, folder: Path) -> bool:
-    """Whether a file below `folder` is called like a picture, and nothing on the way to it is hidden."""
-    hidden = any(part.startswith(HIDDEN) for part in path.relative_to(folder).parts)
-    return not hidden and has_file_allowed_extension(path.name, IMG_EXTENSIONS) and path.is_file()
 
 
 class SampleDataset(Dataset):
@@ -150,38 +115,37 @@ class CsvDataset(SampleDataset):
         folder: where the paths in the column `file` begin.
         transform: what each picture goes through.
         class_names: the classes in the order of their indices; None takes the labels of the table, sorted.
+        columns: the names of the columns of files and labels, where they are called otherwise.
+        delimiter, encoding: of the table; as in `;` and `cp1252`, which Excel writes in parts of Europe.
 
     Raises:
-        LessonError: the table has no such columns or no rows, or a row has a label that is not among
-            `class_names` or a file that is not there.
+        LessonError: the table cannot be read, has no such columns or no rows, names a file twice with different
+            labels, two labels that look alike or one that is not among `class_names`, or a file that is not there.
     """
 
-    def __init__(self, table: str | Path, folder: str | Path, transform=None, class_names: list[str] | None = None):
-        rows = read_rows(table)
+    def __init__(
+        self,
+        table: str | Path,
+        folder: str | Path,
+        transform=None,
+        class_names: list[str] | None = None,
+        columns: tuple[str, str] = ("file", "label"),
+        delimiter: str = ",",
+        encoding: str = "utf-8",
+    ):
+        rows = read_labels(table, folder, columns, delimiter, encoding)
         classes = class_names or sorted({label for _, label in rows})
-        for name, label in rows:
+        for path, label in rows:
             if label not in classes:
-                raise LessonError(f"{table} gives {name!r} the class {label!r}, not one of {classes}.")
-            if not Path(folder, name).is_file():
-                raise LessonError(f"{table} names {name!r}, which is not in {folder}.")
-        samples = [(str(Path(folder, name)), classes.index(label)) for name, label in rows]
-        super().__init__(samples, classes, transform)
-
-
-def read_rows(table: str | Path) -> list[tuple[str, str]]:
-    """File and label of each row of a CSV file."""
-    with Path(table).open(newline="", encoding="utf-8-sig") as file:  # Excel writes a mark before the text
-        reader = csv.DictReader(file)
-        for column in ("file", "label"):
-            if column not in (reader.fieldnames or ()):
-                raise LessonError(f"{table} has no column {column!r}; its first line should be: file,label")
-        rows = [(row["file"], row["label"]) for row in reader]
-    if not rows:
-        raise LessonError(f"{table} has no rows below its first line.")
-    for file, label in rows:
-        if not (file and label):
-            raise LessonError(f"{table} has a row that lacks a file or a label: {file!r}, {label!r}.")
-    return rows
+                name = path.relative_to(folder) if path.is_relative_to(folder) else path
+                raise LessonError(f"{table} gives {name.as_posix()!r} the class {label!r}, not one of {classes}.")
+        if not class_names and (same := lookalikes(classes)):
+            one, two, *_ = same[0]
+            raise LessonError(
+                f"{table} has the labels {one!r} and {two!r}, which look alike; write one of them, or give both in "
+                "class_names."
+            )
+        super().__init__([(str(path), classes.index(label)) for path, label in rows], classes, transform)
 
 
 class CachedDataset(Dataset):
@@ -257,19 +221,39 @@ def image_datasets(folder: str | Path, preprocessing: Preprocessing) -> dict[str
     """The splits that `folder` has, of `train`, `val` and `test`, each with its transform.
 
     Args:
-        folder: holds `train/` and `val/`, perhaps `test/`, each with one folder per class.
+        folder: holds `train/` and `val/`, perhaps `test/`, each with one folder per class; other names that mean
+            these are known, as `helpers.layouts.read_layout` has them. A `test/` without classes is left out.
         preprocessing: of the weights that shall see the images.
 
     Raises:
         LessonError: `train` or `val` is not as `ImageDataset` wants it, or there is one class only.
     """
-    folder, transforms = Path(folder), data_transforms(preprocessing)
-    train = ImageDataset(folder / "train", transforms["train"])
+    layout, transforms = read_layout(folder), data_transforms(preprocessing)
+    for split in ("train", "val"):
+        if split not in layout.splits:
+            raise LessonError(_no_split(layout, split))
+    train = ImageDataset(layout.splits["train"], transforms["train"])
     if len(train.classes) < 2:
-        raise LessonError(f"{folder / 'train'} has one class only, {train.classes[0]!r}; two are needed.")
-    splits = ["val", "test"] if (folder / "test").is_dir() else ["val"]
-    rest = {split: ImageDataset(folder / split, transforms[split], train.classes) for split in splits}
+        raise LessonError(f"{layout.splits['train']} has one class only, {train.classes[0]!r}; two are needed.")
+    rest = {
+        split: ImageDataset(path, transforms[split], train.classes)
+        for split, path in layout.splits.items()
+        if split != "train"
+    }
     return {"train": train, **rest}
+
+
+def _no_split(layout: Layout, split: str) -> str:
+    if split in layout.unlabelled:
+        return f"{layout.unlabelled[split]} has no folders; put the pictures into one folder per class."
+    if not layout.has_splits:
+        remedy = "own_images.split_folder makes train, val and test of one folder per class"
+    elif split == "val":
+        train = layout.splits["train"].name
+        remedy = f"move a part of {train} there, or let own_images.split_folder make it of {train}"
+    else:
+        remedy = "it holds one folder of pictures per class"
+    return f"{layout.folder / split} is not there; {remedy}."
 
 
 def make_dataloader(

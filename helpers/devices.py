@@ -1,6 +1,8 @@
 """Where a model computes, and in which precision (lesson 04)."""
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import torch
 from torch import nn
@@ -55,3 +57,36 @@ def to_device(images: torch.Tensor, model: nn.Module) -> torch.Tensor:
     From pinned memory, the copy runs while the CPU goes on.
     """
     return images.to(device_of(model), non_blocking=True, memory_format=memory_format_of(model))
+
+
+def synchronize(device: torch.device) -> None:
+    """Wait until `device` has finished: a GPU computes while Python goes on, which would stop a clock too early."""
+    if device.type != "cpu":
+        torch.accelerator.synchronize()
+
+
+def random_states(device: torch.device) -> dict[str, torch.Tensor]:
+    """The states of the random generators that a computation on `device` draws from: the CPU's, and its own."""
+    states = {"cpu": torch.get_rng_state()}
+    if device.type != "cpu":
+        states[device.type] = torch.get_device_module(device).get_rng_state()
+    return states
+
+
+def restore_random_states(states: dict[str, torch.Tensor]) -> None:
+    """Restore those that this machine has: they may come from another one."""
+    torch.set_rng_state(states["cpu"])
+    accelerator = torch.accelerator.current_accelerator(check_available=True)
+    if accelerator and accelerator.type in states:
+        torch.get_device_module(accelerator).set_rng_state(states[accelerator.type])
+
+
+@contextmanager
+def seeded(seed: int) -> Iterator[None]:
+    """Random numbers from `seed`; afterwards those of the notebook go on as if none had been drawn."""
+    states = random_states(best_device())
+    torch.manual_seed(seed)
+    try:
+        yield
+    finally:
+        restore_random_states(states)

@@ -22,11 +22,10 @@ MANIFEST = ROOT / "data" / "hymenoptera.sha256"
 HYMENOPTERA_URL = "https://download.pytorch.org/tutorial/hymenoptera_data.zip"
 TIMEOUT = 30  # seconds without a single byte
 CHUNK = 1 << 16  # bytes
-OVERLAP = 1 << 14  # bytes of a part that are asked for again: they tell whether it is of the same file
 
 
 def fetch(url: str, path: Path, sha256: str | None = None) -> Path:
-    """Download a file; a download that was cut continues where it stopped.
+    """Download a file; a download that was cut starts again.
 
     Args:
         url: where it comes from.
@@ -37,28 +36,28 @@ def fetch(url: str, path: Path, sha256: str | None = None) -> Path:
         `path`. A file that is there already and has the right sum is not fetched again.
 
     Raises:
-        LessonError: the file did not come, or not in full. The part that came stays for the next run.
-        WrongBytes: it came with another sum. The part is removed.
+        LessonError: the file did not come, or not in full.
+        WrongBytes: it came with another sum.
     """
-    with one_line_errors(f"Cannot download {url}", f"run it again to continue, or put it by hand at {path}"):
+    with one_line_errors(f"Cannot download {url}", f"run it again, or put it by hand at {path}"):
         if _is_good(path, sha256):
             print(f"{path} is there already.")
             return path
         with exclusive_lock(path):
             if _is_good(path, sha256):  # another process brought it meanwhile
                 return path
-            part = partial_path(path)
-            if not _append(url, part):
-                part.unlink()
-                _append(url, part)
-            digest = _sha256(part)
-            if sha256 and not digest.startswith(sha256):
-                part.unlink()
-                raise WrongBytes(
-                    f"{path.name} from {url} has the SHA-256 {digest[: len(sha256)]}, expected {sha256}; it "
-                    "is removed. Run it again, and see that no login page of the network answers instead."
-                )
-            part.replace(path)
+            part = partial_path(path)  # of a run that was killed, it is written over
+            try:
+                _download(url, part)
+                digest = _sha256(part)
+                if sha256 and not digest.startswith(sha256):
+                    raise WrongBytes(
+                        f"{path.name} from {url} has the SHA-256 {digest[: len(sha256)]}, expected {sha256}; it "
+                        "is removed. Run it again, and see that no login page of the network answers instead."
+                    )
+                part.replace(path)
+            finally:
+                part.unlink(missing_ok=True)
     return path
 
 
@@ -144,34 +143,18 @@ def fetch_weights() -> Path:
     return path
 
 
-def _append(url: str, part: Path) -> bool:
-    """Add to `part` what it lacks; False where it turns out not to be the beginning of the file at `url`."""
-    start = max(part.stat().st_size - OVERLAP, 0) if part.exists() else 0
-    # Unpacked on the way, the bytes would not be those that a range counts.
-    headers = {"Accept-Encoding": "identity", "Range": f"bytes={start}-"}
-    with requests.get(url, headers=headers, stream=True, timeout=TIMEOUT) as response:
-        if start and response.status_code == requests.codes.requested_range_not_satisfiable:
-            return False  # the part is longer than the file
+def _download(url: str, part: Path) -> None:
+    """Write what `url` answers into `part`, with a progress bar; requests raises where an answer is cut."""
+    with requests.get(url, stream=True, timeout=TIMEOUT) as response:
         response.raise_for_status()
-        if response.status_code != requests.codes.partial_content:
-            start = 0  # a server that knows no ranges sends everything
         length = response.headers.get("Content-Length")
-        total = start + int(length) if length else None
         with (
-            part.open("r+b" if start else "wb") as file,
-            tqdm(desc=part.stem, initial=start, total=total, unit="B", unit_scale=True) as bar,
+            part.open("wb") as file,
+            tqdm(desc=part.stem, total=int(length) if length else None, unit="B", unit_scale=True) as bar,
         ):
-            file.seek(start)
-            known = file.read() if start else b""
-            file.seek(start)
             for chunk in response.iter_content(CHUNK):
-                if not chunk.startswith(known[: len(chunk)]):
-                    return False
-                known = known[len(chunk) :]
                 file.write(chunk)
                 bar.update(len(chunk))
-            file.truncate()
-    return True
 
 
 def _sha256(path: Path) -> str:
@@ -195,7 +178,7 @@ def main() -> None:
     except LessonError as error:
         sys.exit(str(error))
     except KeyboardInterrupt:
-        sys.exit("Stopped; run it again to continue.")
+        sys.exit("Stopped; run it again.")
 
 
 if __name__ == "__main__":

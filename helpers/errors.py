@@ -11,6 +11,12 @@ class OneLine:
 class LessonError(OneLine, RuntimeError):
     """A mistake in the data or the set-up, not in the code; the line names the thing and the remedy."""
 
+    def __init__(self, message: str = ""):
+        # A DataLoader's worker sends its whole traceback as the message; our line is its last one.
+        if message.startswith(f"Caught {type(self).__name__} in "):
+            message = message.rstrip().rpartition(f"{type(self).__name__}: ")[2]
+        super().__init__(message)
+
 
 class Stopped(OneLine, KeyboardInterrupt):
     """The stop button; the line says what is left."""

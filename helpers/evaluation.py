@@ -1,4 +1,4 @@
-"""How good a model is, and how sure that figure is (lesson 05)."""
+"""Predictions, and metrics with their confidence intervals (lesson 05)."""
 
 from dataclasses import dataclass
 
@@ -16,7 +16,7 @@ from helpers.models import forward_checked
 
 @dataclass(frozen=True)
 class Accuracy:
-    """A share of right answers with its 95 % interval (Wilson, 1927, as scipy computes it).
+    """An accuracy with its 95 % confidence interval (Wilson, 1927, as scipy computes it).
 
     Attributes:
         right: how many predictions were right.
@@ -46,7 +46,7 @@ class Accuracy:
 
 
 def accuracy(predicted, labels) -> Accuracy:
-    """Compare two equally long rows of class indices (tensors or arrays)."""
+    """The accuracy of predicted class indices (images,) against the true ones (tensors or arrays)."""
     return Accuracy(int((predicted == labels).sum()), len(labels))
 
 
@@ -67,25 +67,25 @@ def predict(model: nn.Module, loader: DataLoader, mirror: bool = False) -> tuple
 
 
 def top_losses(probabilities: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-    """Indices of the pictures, the most wrong first: those whose right class got the smallest probability."""
+    """Indices of the images, those first whose true class got the smallest probability."""
     return probabilities[torch.arange(len(labels)), labels].argsort()
 
 
 def least_confident(probabilities: torch.Tensor) -> torch.Tensor:
-    """Indices of the pictures, the one with the smallest confidence first."""
+    """Indices of the images, the one with the smallest confidence first."""
     return probabilities.amax(1).argsort()
 
 
 def calibration_error(probabilities: torch.Tensor, labels: torch.Tensor, bins: int = 10) -> float:
-    """How far confidence and accuracy are apart (ECE: Guo et al., 2017): the mean over equally wide bins.
+    """Expected calibration error (ECE: Guo et al., 2017): confidence against accuracy in equal-width bins.
 
     Args:
         probabilities: (images, classes).
         labels: (images,), class indices.
-        bins: into how many parts 0..1 is cut; each counts as much as it holds pictures.
+        bins: how many equal-width bins divide 0..1; each is weighted with its number of images.
 
     Returns:
-        In 0..1. With few pictures it is above 0 even for a model that is perfectly calibrated.
+        In 0..1. With few images it is above 0 even for a perfectly calibrated model.
     """
     confidence, predicted = probabilities.max(1)
     gap = (predicted == labels).float() - confidence
@@ -94,22 +94,22 @@ def calibration_error(probabilities: torch.Tensor, labels: torch.Tensor, bins: i
 
 
 def fit_temperature(probabilities: torch.Tensor, labels: torch.Tensor) -> float:
-    """The temperature that makes `probabilities` fit best (Guo et al., 2017). Above 1: the model was too sure.
+    """The temperature that fits `probabilities` best (Guo et al., 2017). Above 1: the model is over-confident.
 
     Args:
-        probabilities: (images, classes), of pictures that were not trained on.
+        probabilities: (images, classes), of held-out images.
         labels: (images,), class indices.
     """
 
     def loss(log_temperature: float) -> float:
-        warmed = apply_temperature(probabilities, np.exp(log_temperature))
-        return -float(warmed[torch.arange(len(labels)), labels].clamp(min=1e-12).log().mean())
+        scaled = apply_temperature(probabilities, np.exp(log_temperature))
+        return -float(scaled[torch.arange(len(labels)), labels].clamp(min=1e-12).log().mean())
 
     return float(np.exp(minimize_scalar(loss, bounds=(-3, 3), method="bounded").x))
 
 
 def apply_temperature(probabilities: torch.Tensor, temperature: float) -> torch.Tensor:
-    """Divide the scores behind `probabilities` by `temperature`: surer below 1, less sure above, the same answers."""
+    """Divide the logits behind `probabilities` by `temperature`; the predicted class never changes."""
     return (probabilities.clamp(min=1e-12).log() / temperature).softmax(1)
 
 

@@ -1,4 +1,4 @@
-"""Where in an image a network found what it says (lesson 05)."""
+"""Which regions of an image a prediction depends on (lesson 05)."""
 
 import copy
 
@@ -11,7 +11,7 @@ from helpers.models import forward_checked
 
 
 def cam_layer(model: nn.Module) -> str:
-    """The last layer with places that the head depends on: `layer4` in a ResNet, the last ReLU of VGG16.
+    """The last layer with a spatial map that the head depends on: `layer4` in a ResNet, the last ReLU of VGG16.
 
     A vision transformer's head reads the class token alone, which gets what it knows about the places from the
     block before the last.
@@ -26,16 +26,16 @@ def cam_layer(model: nn.Module) -> str:
 
 
 def grad_cam(model: nn.Module, images: torch.Tensor, classes, layer: str | None = None) -> torch.Tensor:
-    """Grad-CAM (Selvaraju et al., 2017): the places that speak for a class.
+    """Grad-CAM (Selvaraju et al., 2017): the regions that raise the score of a class.
 
     Args:
         model: a convolutional network or a vision transformer; it is set to `eval()`.
         images: (n, 3, h, w), normalised.
-        classes: (n,), the index of the class that is asked about, for each image.
+        classes: (n,), the index of the class to explain, for each image.
         layer: name of the submodule whose channels are weighted; None takes `cam_layer(model)`.
 
     Returns:
-        (n, h, w) float on the CPU: 1 at the strongest place of each image; all 0 where nothing speaks for the class.
+        (n, h, w) float on the CPU: 1 at the maximum of each image; all 0 where no region raises the score.
 
     Raises:
         LessonError: there is no such layer, or the images do not fit the model.
@@ -54,9 +54,12 @@ def grad_cam(model: nn.Module, images: torch.Tensor, classes, layer: str | None 
 
 
 def randomised_copy(model: nn.Module) -> nn.Module:
-    """The same network with random weights: a map that stays as it was explains nothing (Adebayo et al., 2018)."""
-    copied = copy.deepcopy(model)
+    """The same network with random weights: a map that stays as it was explains nothing (Adebayo et al., 2018).
+
+    They are drawn on the CPU: one seed gives one network, whatever the model's device.
+    """
+    copied = copy.deepcopy(model).cpu()
     for module in copied.modules():
         if hasattr(module, "reset_parameters"):
             module.reset_parameters()
-    return copied
+    return copied.to(device_of(model))

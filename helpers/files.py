@@ -12,13 +12,13 @@ from helpers.errors import LessonError
 
 
 def atomic_write(path: str | Path, content: bytes) -> None:
-    """Write a file so that a kill at any moment leaves the old one or the new one, never half of one.
+    """Write a file atomically: after a kill at any moment, the old or the new one is there, never a part of one.
 
-    Processes that write the same file wait for each other. What a killed one leaves beside it (`NAME.part`, and an
-    empty `NAME.lock`), the next one clears away.
+    Processes that write the same file wait for each other. What a killed one leaves behind (`NAME.part`, and an empty
+    `NAME.lock`) is removed by the next.
 
     Raises:
-        LessonError: the disk is full, or nobody may write there. What was at `path` before is still there.
+        LessonError: the disk is full, or the place is not writable. What was at `path` before is still there.
     """
     path = Path(path)
     part = partial_path(path)
@@ -31,13 +31,13 @@ def atomic_write(path: str | Path, content: bytes) -> None:
 
 
 def partial_path(path: Path) -> Path:
-    """Where a file or folder grows until it is whole. Only who is `alone` with `path` may touch it."""
+    """Where a file or folder is written until it is complete; touch it only under `exclusive_lock(path)`."""
     return path.with_name(path.name + ".part")
 
 
 @contextmanager
 def exclusive_lock(path: Path) -> Iterator[None]:
-    """Keep other processes off `path`, with a lock that the system releases even after a `kill -9`.
+    """Exclude other processes from `path`, with a lock that the system releases even after a `kill -9`.
 
     The number of a process in the names would not do: on a shared folder it says nothing to another machine.
     """

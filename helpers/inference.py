@@ -1,6 +1,7 @@
 """A trained model in one file, with its classes and its preprocessing, and what it predicts (lesson 09)."""
 
 import json
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,14 +9,17 @@ import safetensors
 import safetensors.torch
 import torch
 from torch import nn
+from torch.utils.data import DataLoader, Dataset
 
-from helpers.data import load_image
 from helpers.devices import to_device
 from helpers.errors import LessonError
 from helpers.files import atomic_write
+from helpers.images import load_image
 from helpers.models import forward_checked, load_model, meta_model, replace_head
 from helpers.transforms import eval_transform
 from helpers.weights import Preprocessing
+
+WRAPPERS = ("module", "_orig_mod")  # where DataParallel and torch.compile keep the network itself
 
 
 @dataclass(frozen=True)
@@ -34,21 +38,60 @@ class SavedModel:
     class_names: list[str]
     preprocessing: Preprocessing
 
-    @torch.inference_mode()
     def predict(self, image) -> dict[str, float]:
         """The probability of each class, the most probable first.
 
         Args:
-            image: a path, a file, or a PIL image.
+            image: as `helpers.images.load_image` takes it: a path, a file, bytes, an upload, a PIL image or an array.
 
         Raises:
             LessonError: the picture cannot be read.
         """
-        picture = image if hasattr(image, "convert") else load_image(image)
-        batch = eval_transform(self.preprocessing)(picture.convert("RGB"))[None]
-        logits = forward_checked(self.network, to_device(batch, self.network))[0]
-        probabilities = dict(zip(self.class_names, logits.float().softmax(0).tolist(), strict=True))
-        return dict(sorted(probabilities.items(), key=lambda item: -item[1]))
+        return self._answers(eval_transform(self.preprocessing)(load_image(image))[None])[0]
+
+    def predict_files(
+        self, paths: Sequence[str | Path], batch_size: int = 32, num_workers: int = 0
+    ) -> Iterator[tuple[str | Path, dict[str, float] | LessonError]]:
+        """As `predict`, for many files in batches, on the network's device.
+
+        Args:
+            paths: of the pictures.
+            batch_size: how many the network sees at once.
+            num_workers: processes that decode the files.
+
+        Yields:
+            Each path with its probabilities, or with the error of a picture that cannot be read.
+        """
+        dataset = _Inputs(paths, eval_transform(self.preprocessing))
+        start = 0
+        for items in DataLoader(dataset, batch_size, num_workers=num_workers, collate_fn=list):
+            inputs = [item for item in items if isinstance(item, torch.Tensor)]
+            answers = iter(self._answers(torch.stack(inputs)) if inputs else [])
+            for path, item in zip(paths[start : start + len(items)], items, strict=True):
+                yield path, next(answers) if isinstance(item, torch.Tensor) else item
+            start += len(items)
+
+    @torch.inference_mode()
+    def _answers(self, batch: torch.Tensor) -> list[dict[str, float]]:
+        logits = forward_checked(self.network, to_device(batch, self.network))
+        named = [zip(self.class_names, row, strict=True) for row in logits.float().softmax(1).tolist()]
+        return [dict(sorted(row, key=lambda item: -item[1])) for row in named]
+
+
+class _Inputs(Dataset):
+    """What a network sees of files; the error of those that cannot be read stands in their place."""
+
+    def __init__(self, paths: Sequence[str | Path], transform: Callable):
+        self.paths, self.transform = paths, transform
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def __getitem__(self, index: int) -> torch.Tensor | LessonError:
+        try:
+            return self.transform(load_image(self.paths[index]))
+        except LessonError as error:
+            return LessonError(str(error))
 
 
 def save_model(
@@ -62,7 +105,8 @@ def save_model(
 
     Args:
         path: as in `insects.safetensors`; a file that is there is replaced, whole.
-        model: a network of torchvision or timm after `replace_head`.
+        model: a network of torchvision or timm after `replace_head`; perhaps compiled, or spread over devices. Weights
+            in half precision are saved as they are.
         class_names: in the order of its outputs.
         preprocessing: what it was trained with.
         architecture: the name of its builder, as `load_model` takes it; None takes the one that `load_model` noted.
@@ -70,6 +114,13 @@ def save_model(
     Raises:
         LessonError: the model is not of this architecture and these classes, or the file cannot be written.
     """
+    while wrapper := next((name for name in WRAPPERS if isinstance(getattr(model, name, None), nn.Module)), None):
+        model = getattr(model, wrapper)
+    if getattr(model, "image_size", preprocessing.size) != preprocessing.size:
+        raise LessonError(
+            f"The model takes images of {model.image_size} pixels, and the preprocessing makes them of "
+            f"{preprocessing.size}; give the one that it was trained with."
+        )
     architecture = architecture or getattr(model, "architecture", None)
     if architecture is None:
         raise LessonError(
@@ -92,7 +143,7 @@ def save_model(
 
 
 def load_saved(path: str | Path) -> SavedModel:
-    """Read what `save_model` wrote. Nothing in the file is run.
+    """Read what `save_model` wrote. Nothing in the file is run. Half precision becomes float32, for all devices.
 
     Raises:
         LessonError: there is no such file, it is damaged or something else, or its parts do not fit together.
@@ -122,7 +173,7 @@ def load_saved(path: str | Path) -> SavedModel:
             f"{path} lacks its architecture, preprocessing or classes ({error}); "
             "helpers.inference.save_model writes them."
         ) from error
-    network = _fitted(weights, architecture, len(class_names), path)
+    network = _fitted(weights, architecture, len(class_names), path).float()
     if transform_input:
         network.transform_input = True
     return SavedModel(network.eval(), architecture, class_names, preprocessing)

@@ -123,7 +123,7 @@ def plot_confusion(predicted, labels, class_names: Sequence[str]) -> Figure:
 
 
 def plot_reliability(probabilities: torch.Tensor, labels: torch.Tensor, ax: plt.Axes, bins: int = 5) -> plt.Axes:
-    """Reliability diagram: how often the answer is right, against how sure the model is of it.
+    """Reliability diagram: accuracy against confidence.
 
     Args:
         probabilities: (images, classes).

@@ -4,31 +4,108 @@ python -m helpers.predict MODEL IMAGE...
 """
 
 import argparse
+import csv
+import glob
+import json
 import sys
+from pathlib import Path
 
+import torch
+from tqdm.auto import tqdm
+
+from helpers.devices import best_device
 from helpers.errors import LessonError
 from helpers.inference import load_saved
+from helpers.layouts import image_files
 
 
 def main() -> int:
     """Prints a line for each picture; the exit status is 1 where one could not be read."""
-    parser = argparse.ArgumentParser(prog="python -m helpers.predict", description=__doc__.partition("\n")[0])
-    parser.add_argument("model", metavar="MODEL", help="a file of helpers.inference.save_model")
-    parser.add_argument("images", metavar="IMAGE", nargs="+", help="pictures")
-    arguments = parser.parse_args()
+    arguments = _arguments()
     try:
         model = load_saved(arguments.model)
+        device = torch.device(arguments.device) if arguments.device else best_device()
+        model.network.to(device)
     except LessonError as error:
         sys.exit(str(error))
-    failed = 0
-    for path in arguments.images:
-        try:
-            name, probability = next(iter(model.predict(path).items()))
-            print(f"{path}  {name} {probability:.1%}")
-        except LessonError as error:
-            print(error, file=sys.stderr)
-            failed += 1
+    except (RuntimeError, AssertionError) as error:  # each kind of device says in its own way that it is not there
+        sys.exit(f"There is no device {arguments.device!r} ({str(error).splitlines()[0]}); leave --device out.")
+    paths, problems = find_images(arguments.images)
+    for problem in problems:
+        print(problem, file=sys.stderr)
+    answers = tqdm(
+        model.predict_files(paths, arguments.batch_size, arguments.workers),
+        total=len(paths),
+        unit="picture",
+        disable=None,  # without a terminal
+    )
+    failed = len(problems) + _write(answers, arguments)
     return int(failed > 0)
+
+
+def find_images(names: list[str]) -> tuple[list[str], list[str]]:
+    """What is meant by names of images, folders and patterns such as `new/*.jpg`.
+
+    Returns:
+        The paths of the images, those of a folder in order; and a line for each name that leads to none.
+    """
+    paths, problems = [], []
+    for name in names:
+        path = Path(name).expanduser()
+        matches = [name] if path.exists() or not glob.has_magic(name) else sorted(glob.glob(str(path), recursive=True))  # noqa: PTH207 - takes absolute patterns
+        found = [
+            str(image)
+            for match in matches
+            for image in (image_files(Path(match).expanduser()) if Path(match).expanduser().is_dir() else [match])
+        ]
+        if not found:
+            problems.append(f"{name} {'has no pictures' if path.is_dir() else 'matches no file'}; check its name.")
+        paths += found
+    return paths, problems
+
+
+def _write(answers, arguments: argparse.Namespace) -> int:
+    """Print the answers as they come; returns how many pictures could not be read."""
+    rows, failed = [], 0
+    table = csv.writer(sys.stdout, lineterminator="\n")
+    if arguments.csv:
+        more = [f"{column}_{rank}" for rank in range(2, arguments.top + 1) for column in ("label", "probability")]
+        table.writerow(["file", "label", "probability", *more])
+    for path, answer in answers:
+        if isinstance(answer, LessonError):
+            tqdm.write(str(answer), file=sys.stderr)
+            failed += 1
+            rows.append({"file": path, "error": str(answer)})
+            continue
+        best = list(answer.items())[: arguments.top]
+        if arguments.json:
+            rows.append({"file": path, "probabilities": dict(best)})
+        elif arguments.csv:
+            table.writerow([path, *(value for name, p in best for value in (name, f"{p:.6f}"))])
+        else:
+            print(f"{path}  {', '.join(f'{name} {p:.1%}' for name, p in best)}")
+    if arguments.json:
+        print(json.dumps(rows, indent=1))
+    return failed
+
+
+def _arguments() -> argparse.Namespace:
+    def positive(text: str) -> int:
+        if (number := int(text)) < 1:
+            raise ValueError
+        return number
+
+    parser = argparse.ArgumentParser(prog="python -m helpers.predict", description=__doc__.partition("\n")[0])
+    parser.add_argument("model", metavar="MODEL", help="a file of helpers.inference.save_model")
+    parser.add_argument("images", metavar="IMAGE", nargs="+", help="pictures, folders of them, or patterns")
+    kind = parser.add_mutually_exclusive_group()
+    kind.add_argument("--csv", action="store_true", help="a table, for spreadsheets")
+    kind.add_argument("--json", action="store_true", help="a list, for programs; pictures that fail are in it, too")
+    parser.add_argument("--top", type=positive, default=1, metavar="N", help="the N most probable classes (1)")
+    parser.add_argument("--batch-size", type=positive, default=32, metavar="N", help="pictures at once (32)")
+    parser.add_argument("--workers", type=int, default=0, metavar="N", help="processes that decode pictures (0)")
+    parser.add_argument("--device", help="as in cpu, cuda or mps; the fastest there is")
+    return parser.parse_args()
 
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from helpers.checkpoints import History
 from helpers.data import make_dataloader, weighted_sampler
+from helpers.devices import seeded
 from helpers.errors import LessonError
 from helpers.evaluation import predict
 from helpers.explain import grad_cam
@@ -127,8 +128,7 @@ def augmentation_explorer(image: Image.Image, size: int) -> Explorer:
 
     def draw(**settings: float) -> tuple[Figure, str]:
         transform = augmentation(size, **settings)
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(0)
+        with seeded(0):
             samples = [transform(image).permute(1, 2, 0).numpy() for _ in range(8)]
         figure, axes = plt.subplot_mosaic("AABCDE;AAFGHI", figsize=(6.6, 2.2), layout="tight")
         for ax, picture in zip(axes.values(), [image, *samples], strict=True):
@@ -222,12 +222,11 @@ def batch_explorer(dataset: Dataset, preprocessing: Preprocessing, batch_size: i
         generator = torch.Generator().manual_seed(seed)
         sampler = weighted_sampler(dataset.targets, seed) if order == "balanced" else None
         shuffle = order == "shuffled"
-        # Over the indices alone: quick, and in the order in which the pictures would come.
+        # Over the indices only: quick, and in the same order as the images.
         indices = DataLoader(range(len(labels)), batch_size, shuffle, sampler, generator=generator)
         batches = list(indices)
         shown = batches[batch - 1]
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
+        with seeded(seed):
             pictures = [dataset[i][0] for i in shown.tolist()]
         columns = -(-batch_size // 2)
         figure = plt.figure(figsize=(8, 3.6), layout="constrained")
@@ -266,7 +265,7 @@ def _draw_class_counts(ax: plt.Axes, batches: list[torch.Tensor], class_names: l
 def confusion_explorer(
     model: nn.Module, dataset: Dataset, preprocessing: Preprocessing, layer: str | None = None
 ) -> Explorer:
-    """The pictures of one cell of the confusion matrix, the surest first, and where its answer comes from (lesson 05).
+    """The images of one cell of the confusion matrix, the most confident first, with their Grad-CAM maps (lesson 05).
 
     Args:
         model: a convolutional network that was trained on the classes of `dataset`.

@@ -1,32 +1,26 @@
-"""JupyterLab in a real browser: lesson 00 whole, of others the explorers, run from the menu's command.
+"""JupyterLab in a real browser: explorers on a page of their own, and nightly whole lessons.
 
 Screenshots are kept in tests/artifacts/.
 """
 
-import json
 import os
 import shutil
-import socket
 import subprocess
 import sys
-import time
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
-from pathlib import Path
 
 import nbformat
 import pytest
-from chromium import CHROMIUM, needs_chromium
-from lesson_code import needed
 from nbformat import v4
 from playwright.sync_api import Locator, Page, expect, sync_playwright
+from support.chromium import CHROMIUM, needs_chromium
+from support.jupyter import free_port, wait_until_it_answers
 
 from tools.environment import NOTEBOOKS, ROOT
-from tools.notebook_hygiene import METADATA, Lesson
+from tools.notebook_hygiene import METADATA
 
 ARTIFACTS = ROOT / "tests" / "artifacts"
-START_S = STOP_S = 120
+STOP_S = 120
 CELLS_S = 400  # pytest's own limit cannot end a call into the browser
 LESSONS = [
     "00_start_here",
@@ -34,6 +28,16 @@ LESSONS = [
     "03_model_surgery",
     "05_visualization",
     "08_architectures",
+]
+EXPLORERS = [
+    "from helpers.data import ImageDataset\n"
+    "from helpers.tracks import IMAGES\n"
+    "from helpers.widgets import architecture_chooser, augmentation_explorer, batch_explorer, surgery_explorer\n"
+    "dataset = ImageDataset(IMAGES['embedded'] / 'val')",
+    "augmentation_explorer(dataset[0][0], 96)",
+    "batch_explorer(dataset)",
+    "surgery_explorer()",
+    "architecture_chooser()",
 ]
 PICTURE = ".widget-html-content img"
 
@@ -48,31 +52,6 @@ c.ServerApp.port = {port}
 c.ServerApp.root_dir = {root!r}
 c.ServerApp.allow_root = True
 """
-NO_NEWS = {"disabledExtensions": {"@jupyterlab/apputils-extension:announcements": True}}
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return server.getsockname()[1]
-
-
-def wait_until_it_answers(server: subprocess.Popen, address: str, log: Path) -> None:
-    end = time.monotonic() + START_S
-    while time.monotonic() < end and server.poll() is None:
-        try:
-            urllib.request.urlopen(f"{address}/api")
-            return
-        except urllib.error.URLError:
-            time.sleep(0.3)
-    pytest.fail(f"JupyterLab did not start:\n{log.read_text()[-2000:]}")
-
-
-def only_explorers(path: Path) -> nbformat.NotebookNode:
-    """The explorers of a lesson, and the code that they need."""
-    sources = [cell.source for _, cell in Lesson.read(path).code]
-    shown = ("\nexplorer", "\nchooser")
-    cells = needed([("explorer" if source.endswith(shown) else None, [source]) for source in sources])
-    return v4.new_notebook(cells=[v4.new_code_cell(source) for _, (source,) in cells], metadata=METADATA)
 
 
 @pytest.fixture(scope="module")
@@ -80,18 +59,16 @@ def lab(tmp_path_factory) -> Iterator[str]:
     """The address of a JupyterLab that serves copies of lessons."""
     folder = tmp_path_factory.mktemp("lab")
     (folder / "root").mkdir()
-    first, *others = [NOTEBOOKS / f"{name}.ipynb" for name in LESSONS]
-    shutil.copy(first, folder / "root")  # whole, as a reader opens it
-    for path in others:
-        nbformat.write(only_explorers(path), folder / "root" / path.name)
+    for name in LESSONS:
+        shutil.copy(NOTEBOOKS / f"{name}.ipynb", folder / "root")
+    cells = [v4.new_code_cell(source) for source in EXPLORERS]
+    nbformat.write(v4.new_notebook(cells=cells, metadata=METADATA), folder / "root" / "explorers.ipynb")
     port = free_port()
     config, log = folder / "config.py", folder / "log.txt"
     config.write_text(CONFIG.format(port=port, root=str(folder / "root")))
     # The settings of whoever runs the test stay out of it.
     settings = folder / "settings"
     own = dict.fromkeys(["JUPYTER_CONFIG_DIR", "JUPYTERLAB_SETTINGS_DIR"], str(settings))
-    (settings / "labconfig").mkdir(parents=True)
-    (settings / "labconfig" / "page_config.json").write_text(json.dumps(NO_NEWS))
     with log.open("w") as out:
         command = [sys.executable, "-m", "jupyterlab", f"--config={config}"]
         server = subprocess.Popen(command, stdout=out, stderr=out, env=os.environ | own, cwd=folder)
@@ -188,7 +165,7 @@ def assert_all_controls_answer(explorer: Locator) -> None:
     explorer.page.wait_for_function(same % PICTURE, arg=explorer.element_handle())
 
 
-@pytest.mark.parametrize("name", LESSONS)
+@pytest.mark.parametrize("name", ["explorers", *(pytest.param(name, marks=pytest.mark.nightly) for name in LESSONS)])
 def test_explorers_answer(page, lab, name):
     outputs = run_notebook(page, lab, f"{name}.ipynb")
     assert outputs, "the cells did not run"

@@ -12,6 +12,8 @@ import torch
 from helpers import check_env, tracks
 from helpers.errors import LessonError
 
+pytestmark = pytest.mark.quick
+
 
 def row(name: str) -> check_env.Finding:
     return next(row for row in check_env.check() if row.name == name)

@@ -7,15 +7,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from test_data import fill
+from support.images import INSECTS, fill
 
-from helpers import check_folder as module
-from helpers.check_folder import check_folder, same_looks
+from helpers.check_folder import main
 from helpers.data import ImageDataset, load_image
 from helpers.errors import LessonError
-from helpers.tracks import IMAGES
+from helpers.own_images import check_folder, near_duplicates, report
+from helpers.own_images.near_duplicates import same_looks
 
-INSECTS = IMAGES["insects"]
+pytestmark = pytest.mark.quick
 
 
 @pytest.fixture
@@ -54,7 +54,7 @@ def test_unreadable_files_are_named_with_their_reason(folder):
     pictures[2].write_text("no picture")
     found = check_folder(folder)
     assert list(found.unreadable) == [f"ants/{path.name}" for path in pictures[:3]]
-    damaged, empty, text = found.unreadable.values()
+    damaged, empty, text = (why.reason for why in found.unreadable.values())
     assert "truncated" in damaged and empty == "is empty" and text == "holds no picture"
     assert row(found, "unreadable").count("!!  unreadable ants/") == 3
     assert str(folder) not in str(found), "names, not the paths of this machine"
@@ -64,7 +64,7 @@ def test_more_than_a_handful_is_counted(folder):
     for i in range(9):
         (folder / "ants" / f"{i}.jpg").touch()
     found = check_folder(folder)
-    assert row(found, "unreadable").count("\n") == module.SHOWN and "and 4 more" in row(found, "unreadable")
+    assert row(found, "unreadable").count("\n") == report.SHOWN and "and 4 more" in row(found, "unreadable")
     assert len(json.loads(found.as_json())["unreadable"]) == 9
     assert len(str(found).splitlines()) <= 15, "ten seconds"
 
@@ -119,7 +119,7 @@ def test_plain_pictures_of_other_colours_are_not_the_same():
 
 
 def test_many_bits_apart_are_not_the_same():
-    hashes = np.array([0, 2**module.BITS - 1, 2 ** (module.BITS + 1) - 1], dtype=np.uint64)
+    hashes = np.array([0, 2**near_duplicates.BITS - 1, 2 ** (near_duplicates.BITS + 1) - 1], dtype=np.uint64)
     groups = same_looks(hashes, np.zeros((3, 8), dtype=np.uint8))
     assert groups[0] == groups[1] == groups[2], "in a chain"
     groups = same_looks(hashes[[0, 2]], np.zeros((2, 8), dtype=np.uint8))
@@ -169,7 +169,7 @@ def test_the_home_folder_may_be_short(folder, monkeypatch):
 
 def command(monkeypatch, *arguments: str) -> int:
     monkeypatch.setattr(sys, "argv", ["check_folder", *map(str, arguments)])
-    return module.main()
+    return main()
 
 
 def test_the_command_prints_the_report_and_its_status(folder, monkeypatch, capsys):

@@ -10,8 +10,9 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from lesson_code import lesson_code
 from PIL import ExifTags, Image
+from support.images import BLACK, BLUE, GREEN, GREY, INSECTS, RED, WHITE, corners, fill, quarters
+from support.lesson_code import lesson_code
 from torch.utils.data import DataLoader
 from torchvision.datasets import ImageFolder
 from torchvision.transforms import v2
@@ -27,33 +28,11 @@ from helpers.data import (
     weighted_sampler,
 )
 from helpers.errors import LessonError
-from helpers.tracks import IMAGES
 from helpers.transforms import eval_transform, train_transform
+from helpers.weights import Preprocessing
 from helpers.widgets import batch_explorer
 
-RED, GREEN, BLUE, GREY = (255, 0, 0), (0, 255, 0), (0, 0, 255), (128, 128, 128)
-WHITE, BLACK = (255, 255, 255), (0, 0, 0)
-INSECTS = IMAGES["insects"]
-
-
-def quarters(size: tuple[int, int] = (16, 8)) -> Image.Image:
-    """Red, green / blue, grey: another picture whichever way it is turned or mirrored."""
-    small = np.array([[RED, GREEN], [BLUE, GREY]], dtype=np.uint8)
-    return Image.fromarray(small).resize(size, Image.Resampling.NEAREST)
-
-
-def corners(image: Image.Image) -> list[tuple[int, int, int]]:
-    """The colours in the four corners, row by row."""
-    right, bottom = image.width - 1, image.height - 1
-    return [image.getpixel(place) for place in ((0, 0), (right, 0), (0, bottom), (right, bottom))]
-
-
-def fill(folder: Path, *names: str, colour=RED) -> Path:
-    """Put pictures of one colour into a folder, which is made where it is missing."""
-    folder.mkdir(parents=True, exist_ok=True)
-    for name in names:
-        Image.new("RGB", (20, 16), colour).save(folder / name)
-    return folder
+pytestmark = pytest.mark.quick
 
 
 @pytest.fixture
@@ -121,9 +100,7 @@ def test_sixteen_bits_keep_their_greys(tmp_path, name, kind, save):
     assert [red for red, _, _ in corners(load_image(tmp_path / name))] == greys.ravel().tolist()
 
 
-@pytest.mark.parametrize(
-    "numbers", [np.float32([[0, 1]]), np.int32([[0, 1_000_000]]), np.int32([[-1, 9]])], ids=str
-)
+@pytest.mark.parametrize("numbers", [np.float32([[0, 1]]), np.int32([[0, 1_000_000]]), np.int32([[-1, 9]])], ids=str)
 def test_numbers_without_a_white_are_refused(tmp_path, numbers):
     Image.fromarray(numbers).save(tmp_path / "a.tif")
     with pytest.raises(LessonError, match=r"a\.tif does not say which number is white"):
@@ -183,7 +160,7 @@ def test_a_broken_exif_block_does_not_hide_the_picture(tmp_path):
 @pytest.mark.parametrize("size", [(1, 1), (1, 4000)])
 def test_odd_sizes(tmp_path, size):
     Image.new("RGB", size, RED).save(tmp_path / "a.png")
-    for transform in (train_transform(32), eval_transform(32)):
+    for transform in (train_transform(Preprocessing(32)), eval_transform(Preprocessing(32))):
         assert transform(load_image(tmp_path / "a.png")).shape == (3, 32, 32)
 
 
@@ -253,7 +230,7 @@ def test_names_as_people_give_them(tmp_path):
 
 def test_val_is_matched_by_name(splits):
     shutil.rmtree(splits / "val" / "ants")
-    val = image_datasets(splits, 32)["val"]
+    val = image_datasets(splits, Preprocessing(32))["val"]
     assert ImageFolder(splits / "val").class_to_idx == {"bees": 0}  # the trap
     assert val.class_to_idx == {"ants": 0, "bees": 1}
     assert set(val.targets) == {1}
@@ -262,37 +239,37 @@ def test_val_is_matched_by_name(splits):
 def test_an_empty_class_is_allowed_in_val_alone(splits):
     for file in (splits / "val" / "ants").iterdir():
         file.unlink()
-    assert set(image_datasets(splits, 32)["val"].targets) == {1}
+    assert set(image_datasets(splits, Preprocessing(32))["val"].targets) == {1}
     for file in (splits / "train" / "ants").iterdir():
         file.unlink()
     with pytest.raises(LessonError, match=r"ants has no pictures \(\.jpg"):
-        image_datasets(splits, 32)
+        image_datasets(splits, Preprocessing(32))
 
 
 def test_a_class_that_train_lacks_is_named(splits):
     fill(splits / "val" / "wasps", "a.png")
     with pytest.raises(LessonError, match="val has the class 'wasps', which the training images lack"):
-        image_datasets(splits, 32)
+        image_datasets(splits, Preprocessing(32))
 
 
 def test_val_without_any_picture(splits):
     for file in (splits / "val").rglob("*.png"):
         file.unlink()
     with pytest.raises(LessonError, match="ants has no pictures"):
-        image_datasets(splits, 32)
+        image_datasets(splits, Preprocessing(32))
 
 
 def test_one_class_only(splits):
     shutil.rmtree(splits / "train" / "bees")
     with pytest.raises(LessonError, match="train has one class only, 'ants'"):
-        image_datasets(splits, 32)
+        image_datasets(splits, Preprocessing(32))
 
 
 @pytest.mark.parametrize("split", ["train", "val"])
 def test_a_missing_split_is_named(splits, split):
     shutil.rmtree(splits / split)
     with pytest.raises(LessonError, match=f"{split} is not there"):
-        image_datasets(splits, 32)
+        image_datasets(splits, Preprocessing(32))
 
 
 def test_pictures_without_class_folders(tmp_path):
@@ -302,9 +279,9 @@ def test_pictures_without_class_folders(tmp_path):
 
 
 def test_the_splits_and_their_transforms(splits):
-    assert list(image_datasets(splits, 32)) == ["train", "val"]
+    assert list(image_datasets(splits, Preprocessing(32))) == ["train", "val"]
     shutil.copytree(splits / "val", splits / "test")
-    datasets = image_datasets(splits, 32)
+    datasets = image_datasets(splits, Preprocessing(32))
     assert list(datasets) == ["train", "val", "test"]
     for split, dataset in datasets.items():
         crops_at_random = any(isinstance(step, v2.RandomResizedCrop) for step in dataset.transform.transforms)
@@ -334,7 +311,7 @@ def test_a_table_names_files_and_labels(splits, encoding):
 
 def test_a_table_s_classes_can_be_given(splits):
     table = write_table(splits, "file,label\nbees/0.png,bees\n")
-    dataset = CsvDataset(table, splits / "train", eval_transform(16), ["wasps", "ants", "bees"])
+    dataset = CsvDataset(table, splits / "train", eval_transform(Preprocessing(16)), ["wasps", "ants", "bees"])
     image, label = dataset[0]
     assert (image.shape, label) == ((3, 16, 16), 2)
 
@@ -366,9 +343,11 @@ def seeded(dataset, index: int) -> torch.Tensor:
     return dataset[index][0]
 
 
-@pytest.mark.parametrize("transform", [train_transform(64), eval_transform(64)], ids=["train", "eval"])
-def test_memory_gives_the_pixels_that_decoding_gives(transform):
-    dataset = ImageDataset(INSECTS / "val", transform)
+@pytest.mark.parametrize(
+    "transform", [train_transform(Preprocessing(64)), eval_transform(Preprocessing(64))], ids=["train", "eval"]
+)
+def test_memory_gives_the_pixels_that_decoding_gives(make):
+    dataset = ImageDataset(INSECTS / "val", make(Preprocessing(64)))
     dataset.samples, dataset.targets = dataset.samples[60:80], dataset.targets[60:80]
     cached = CachedDataset(dataset)
     assert (len(cached), cached.classes, cached.targets) == (20, dataset.classes, dataset.targets)
@@ -378,7 +357,7 @@ def test_memory_gives_the_pixels_that_decoding_gives(transform):
 
 
 def test_memory_keeps_whole_pictures_and_crops_them_anew():
-    dataset = ImageDataset(INSECTS / "val", train_transform(64))
+    dataset = ImageDataset(INSECTS / "val", train_transform(Preprocessing(64)))
     dataset.samples = dataset.samples[:2]
     cached = CachedDataset(dataset)
     assert all(image.dtype == torch.uint8 and min(image.shape[1:]) >= 140 for image in cached.images)
@@ -386,14 +365,14 @@ def test_memory_keeps_whole_pictures_and_crops_them_anew():
 
 
 def test_memory_reads_each_file_once(splits):
-    cached = CachedDataset(ImageDataset(splits / "train", eval_transform(16)))
+    cached = CachedDataset(ImageDataset(splits / "train", eval_transform(Preprocessing(16))))
     shutil.rmtree(splits / "train")
     assert sum(len(labels) for _, labels in DataLoader(cached, batch_size=4)) == 9
 
 
 @pytest.fixture(scope="module")
 def kept() -> CachedDataset:
-    return CachedDataset(image_datasets(IMAGES["insects"], 64)["val"])  # 70 ants, 83 bees
+    return CachedDataset(image_datasets(INSECTS, Preprocessing(64))["val"])  # 70 ants, 83 bees
 
 
 def test_few_pictures_of_each_class(kept):
@@ -413,7 +392,7 @@ def test_a_larger_share_holds_the_smaller_one(kept):
 
 def test_a_table_in_memory(splits):
     table = CsvDataset(
-        write_table(splits, "file,label\nbees/0.png,bees\n"), splits / "train", eval_transform(16)
+        write_table(splits, "file,label\nbees/0.png,bees\n"), splits / "train", eval_transform(Preprocessing(16))
     )
     assert torch.equal(CachedDataset(table)[0][0], table[0][0])
 
@@ -501,9 +480,9 @@ def batches_of(datasets: dict, num_workers: int) -> list:
 
 @pytest.mark.parametrize("wrap", [lambda dataset: dataset, CachedDataset], ids=["files", "memory"])
 def test_workers_make_the_same_batches(splits, wrap):
-    datasets = {split: wrap(dataset) for split, dataset in image_datasets(splits, 16).items()}
+    datasets = {split: wrap(dataset) for split, dataset in image_datasets(splits, Preprocessing(16)).items()}
     for dataset in datasets.values():
-        dataset.transform = eval_transform(16)
+        dataset.transform = eval_transform(Preprocessing(16))
     alone, helped = batches_of(datasets, 0), batches_of(datasets, 2)
     assert len(alone) == len(helped) == 2 + 2
     for (images, labels), (their_images, their_labels) in zip(alone, helped, strict=True):
@@ -512,24 +491,24 @@ def test_workers_make_the_same_batches(splits, wrap):
 
 
 def test_workers_draw_the_same_crops_when_the_seed_is_the_same(splits):
-    first, second = (batches_of(image_datasets(splits, 16), 2) for _ in range(2))
+    first, second = (batches_of(image_datasets(splits, Preprocessing(16)), 2) for _ in range(2))
     assert all(torch.equal(a[0], b[0]) for a, b in zip(first, second, strict=True))
 
 
 def test_workers_that_begin_empty(splits):
     """As on Windows and macOS: what a dataset needs must be importable."""
-    dataset = ImageDataset(splits / "val", eval_transform(16))
+    dataset = ImageDataset(splits / "val", eval_transform(Preprocessing(16)))
     loader = DataLoader(dataset, batch_size=3, num_workers=1, multiprocessing_context="spawn")
     assert labels_of(loader) == [0, 0, 1, 1, 1]
 
 
 @pytest.mark.parametrize("kind", ["folder", "table", "memory"])
 def test_datasets_can_be_sent_to_workers(splits, kind):
-    folder = ImageDataset(splits / "train", train_transform(16))
+    folder = ImageDataset(splits / "train", train_transform(Preprocessing(16)))
     table = write_table(splits, "file,label\nants/0.png,ants\n")
     dataset = {
         "folder": folder,
-        "table": CsvDataset(table, splits / "train", train_transform(16)),
+        "table": CsvDataset(table, splits / "train", train_transform(Preprocessing(16))),
         "memory": CachedDataset(folder),
     }[kind]
     sent = pickle.loads(pickle.dumps(dataset))
@@ -539,7 +518,7 @@ def test_datasets_can_be_sent_to_workers(splits, kind):
 def test_a_damaged_file_is_named_by_a_worker_too(splits):
     (splits / "train" / "bees" / "0.png").write_bytes(b"")
     with pytest.raises(LessonError, match=r"0\.png cannot be read"):
-        batches_of(image_datasets(splits, 16), 1)
+        batches_of(image_datasets(splits, Preprocessing(16)), 1)
 
 
 # --- Classes of unequal size
@@ -581,7 +560,7 @@ def shown(splits, monkeypatch):
         ax.set_title(title)
 
     monkeypatch.setattr("helpers.widgets.imshow", record)
-    dataset = ImageDataset(splits / "train", train_transform(16))
+    dataset = ImageDataset(splits / "train", train_transform(Preprocessing(16)))
     return batch_explorer(dataset, batch_size=4), dataset, pictures
 
 
@@ -655,26 +634,28 @@ def few(tmp_path) -> Path:
 
 
 def test_the_folder_by_hand(lesson, few):
-    by_hand, ours = (kind(few, train_transform(32)) for kind in (lesson["FolderDataset"], ImageDataset))
+    by_hand, ours = (kind(few, train_transform(Preprocessing(32))) for kind in (lesson["FolderDataset"], ImageDataset))
     assert (by_hand.classes, by_hand.samples) == (ours.classes, ours.samples)
     assert same_items(by_hand, ours)
 
 
 def test_the_memory_by_hand(lesson, few):
-    dataset = ImageDataset(few, train_transform(32))
+    dataset = ImageDataset(few, train_transform(Preprocessing(32)))
     assert same_items(lesson["CachedDataset"](dataset), CachedDataset(dataset))
 
 
 def test_the_table_by_hand(lesson, few):
     rows = [f"{Path(path).relative_to(few).as_posix()},{label}" for path, label in ImageDataset(few).samples]
     table = write_table(few, "\n".join(["file,label", *reversed(rows)]))
-    by_hand, ours = (kind(table, few, train_transform(32)) for kind in (lesson["CsvDataset"], CsvDataset))
+    by_hand, ours = (
+        kind(table, few, train_transform(Preprocessing(32))) for kind in (lesson["CsvDataset"], CsvDataset)
+    )
     assert (by_hand.classes, by_hand.samples) == (ours.classes, ours.samples)
     assert same_items(by_hand, ours)
 
 
 def test_the_batches_by_hand(lesson, few):
-    dataset = ImageDataset(few, eval_transform(32))
+    dataset = ImageDataset(few, eval_transform(Preprocessing(32)))
     for by_hand, theirs in zip(lesson["batches"](dataset, 4), DataLoader(dataset, 4), strict=True):
         assert torch.equal(by_hand[0], theirs[0])
         assert torch.equal(by_hand[1], theirs[1])

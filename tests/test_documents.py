@@ -1,12 +1,23 @@
-"""The pages beside the lessons: their headings, their pictures, their links and how hard they are to read."""
+"""The pages beside the lessons: their headings, their pictures, their links and how hard they are to read.
+
+And what GitHub and citation managers read: it parses, and says the same as pyproject.toml.
+"""
 
 import re
+import shutil
+import subprocess
+import sys
+import tomllib
 from pathlib import Path
 
 import pytest
+import yaml
 
+from tools import links
 from tools import notebook_hygiene as hygiene
 from tools.environment import ROOT
+
+pytestmark = pytest.mark.quick
 
 FOLDERS = (".", "benchmarks", "data", "data/weights", "docs")
 DOCUMENTS = sorted(path for folder in FOLDERS for path in (ROOT / folder).glob("*.md"))
@@ -48,3 +59,91 @@ def test_links_lead_somewhere(document):
         if place:
             headings = re.findall(r"^#+ (.+)$", text_of(file), re.MULTILINE)
             assert place in map(anchor, headings), target
+
+
+# --- The address of the repository
+
+# OWNER/REPO in a link to it; inside another address, / is %2F
+ADDRESS = re.compile(
+    r"(?:github\.com/|github\.com%2F|mybinder\.org/v2/gh/|colab\.research\.google\.com/github/)"
+    r"([\w.-]+(?:/|%2F)[\w.-]+)"
+)
+
+
+def addresses(root: Path) -> list[str]:
+    found = [ADDRESS.findall(path.read_text(encoding="utf-8")) for path in links.documents(root)]
+    return [address.replace("%2F", "/") for one in found for address in one]
+
+
+def test_every_link_to_the_repository_has_its_address():
+    assert len(addresses(ROOT)) > 4
+    assert set(addresses(ROOT)) == {links.repository()}, "make links TO=OWNER/REPO"
+
+
+@pytest.fixture
+def copy(tmp_path) -> Path:
+    """The documents, and what writes their links."""
+    for path in [*links.documents(ROOT), ROOT / "tools" / "links.py"]:
+        target = tmp_path / path.relative_to(ROOT)
+        target.parent.mkdir(exist_ok=True)
+        shutil.copy(path, target)
+    return tmp_path
+
+
+def write_links(copy: Path, *arguments: str) -> subprocess.CompletedProcess:
+    return subprocess.run([sys.executable, copy / "tools" / "links.py", *arguments], capture_output=True, text=True)
+
+
+def test_one_command_changes_the_address_everywhere(copy):
+    assert write_links(copy, "ada/ants-and-bees").returncode == 0
+    assert set(addresses(copy)) == {"ada/ants-and-bees"}
+    assert "lab%2Ftree%2Fants-and-bees%2Fnotebooks" in (copy / "TEACHING.md").read_text(encoding="utf-8")
+    write_links(copy, links.repository())
+    for path in links.documents(copy):
+        assert path.read_bytes() == (ROOT / path.relative_to(copy)).read_bytes()
+
+
+@pytest.mark.parametrize("arguments", [[], ["ada"], ["https://example.org/ada/lessons"]])
+def test_an_address_that_is_none_changes_nothing(copy, arguments):
+    done = write_links(copy, *arguments)
+    assert done.returncode == 1
+    assert done.stderr == "Say where the repository lies: make links TO=OWNER/REPO\n"
+    assert links.repository(copy) == links.repository()
+
+
+# --- Versions, citation, licences, templates
+
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+CITATION = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+
+
+def test_the_citation_has_what_its_format_asks_for():
+    assert {"cff-version", "message", "title", "authors"} <= CITATION.keys()
+    assert CITATION["repository-code"] == PROJECT["urls"]["Repository"]
+    assert all("name" in author for author in CITATION["authors"])
+
+
+def test_versions_agree():
+    newest = re.search(r"^## \[(.+?)\]", (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"), re.MULTILINE)
+    assert PROJECT["version"] == CITATION["version"] == newest[1]
+
+
+def test_each_licence_of_the_citation_is_there():
+    texts = {"MIT": "LICENSE", "CC-BY-4.0": "LICENSE-CONTENT"}
+    assert list(texts) == CITATION["license"]
+    assert (ROOT / "LICENSE").read_text(encoding="utf-8").startswith("MIT License")
+    assert "(CC BY 4.0)" in (ROOT / "LICENSE-CONTENT").read_text(encoding="utf-8").splitlines()[0]
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / ".github" / "ISSUE_TEMPLATE").glob("*.md")), ids=lambda path: path.stem)
+def test_a_template_has_what_github_asks_for(path):
+    _, about, _ = path.read_text(encoding="utf-8").split("---\n", 2)
+    assert yaml.safe_load(about).keys() == {"name", "about", "labels"}
+
+
+def test_hooks_fetch_nothing_and_call_what_is_there():
+    (repo,) = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text(encoding="utf-8"))["repos"]
+    assert repo["repo"] == "local"
+    for hook in repo["hooks"]:
+        assert hook["language"] == "system"
+        assert shutil.which(Path(hook["entry"].split()[0]).name, path=Path(sys.executable).parent)

@@ -21,6 +21,8 @@ from helpers.evaluation import (
     top_losses,
 )
 
+pytestmark = pytest.mark.quick
+
 
 def test_wilson_interval():
     # Wilson's formula by hand for 8 of 10: centre (p + z^2/2n) / (1 + z^2/n), z = 1.959964

@@ -12,6 +12,8 @@ import pytest
 
 from tools.environment import ROOT
 
+pytestmark = pytest.mark.nightly
+
 
 @pytest.fixture
 def copy(tmp_path) -> Path:

@@ -1,143 +1,62 @@
-"""Each exercise, in the kernel of its lesson: left alone, with wrong answers, with other right ones, solved."""
+"""What exercises are made of, and that each lesson has enough of them; nbval tries the answers to them."""
 
-import importlib.util
-from functools import cache
-from pathlib import Path
+import symtable
 
 import pytest
 import torch
-from lesson_code import names_in, needed
-from nbclient import NotebookClient
-from nbformat import v4
+from support.answers import answers_to, imagined
 
 from helpers import exercises as framework
-from helpers.exercises import CORRECT, NOT_ATTEMPTED, NOT_YET, Exercises, NotYet, choose, match, number, result_of
+from helpers.exercises import NOT_ATTEMPTED, NOT_YET, Exercises, NotYet, choose, match, number, result_of
 from tools.environment import NOTEBOOKS
-from tools.exercise_cells import answered, exercise_of, exercises_of
+from tools.exercise_cells import exercise_of, exercises_of
 from tools.notebook_hygiene import Lesson
 
-ANSWERS = Path(__file__).parent / "wrong_answers"
-LESSONS = {path.stem[-2:]: next(NOTEBOOKS.glob(f"{path.stem[-2:]}_*.ipynb")) for path in sorted(ANSWERS.glob("*.py"))}
+pytestmark = pytest.mark.quick
+
+LESSONS = pytest.mark.parametrize("lesson", sorted(NOTEBOOKS.glob("*.ipynb")), ids=lambda path: path.stem)
 
 
-@cache
-def imagined(number: str):
-    """The module with what learners of a lesson may answer."""
-    spec = importlib.util.spec_from_file_location(f"answers_{number}", ANSWERS / f"lesson_{number}.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-@cache
-def said(number: str) -> dict[tuple[str | None, str], str]:
-    """What the cells of a lesson say: by exercise and source, each run once in one kernel."""
-    path = LESSONS[number]
-    answers = {exercise.name: exercise.answer for exercise in exercises_of(path)}
-    cells = []
-    for _, cell in Lesson.read(path).code:
-        name = exercise_of(cell)
-        tried = [cell.source]
-        if name:
-            wrong = [source for source, _ in imagined(number).WRONG[name]]
-            others = [*wrong, *imagined(number).RIGHT.get(name, ()), answers[name]]
-            tried += [answered(cell.source, source) for source in others]
-        cells.append((name, tried))
-    cells = list(needed(cells))
-    cells.append((None, ["exercises"]))
-    notebook = v4.new_notebook(cells=[v4.new_code_cell(source) for _, tried in cells for source in tried])
-    client = NotebookClient(
-        notebook,
-        timeout=300,
-        kernel_name="python3",
-        resources={"metadata": {"path": str(NOTEBOOKS)}},
-        allow_errors=True,
-    )
-    client.execute()
-    keys = [(name, source) for name, tried in cells for source in tried]
-    texts = {}
-    for key, cell in zip(keys, notebook.cells, strict=True):
-        parts = [
-            out.get("text") or out.get("data", {}).get("text/plain") or out.get("evalue", "")
-            for out in cell.outputs
-            if out.output_type != "display_data"  # a progress bar
-        ]
-        texts[key] = "".join(parts)
-    return texts
-
-
-def cell_of(number: str, name: str) -> str:
-    return next(cell.source for _, cell in Lesson.read(LESSONS[number]).code if exercise_of(cell) == name)
-
-
-def verdict(number: str, name: str, answer: str | None = None) -> str:
-    """What the check says to an answer; None leaves the cell alone."""
-    source = cell_of(number, name)
-    return said(number)[name, source if answer is None else answered(source, answer)]
-
-
-ALL = [(number, exercise.name) for number, path in LESSONS.items() for exercise in exercises_of(path)]
-
-
-@pytest.mark.parametrize(("number", "name"), ALL)
-def test_left_alone_it_is_not_attempted(number, name):
-    assert verdict(number, name).startswith(f"{name}: {NOT_ATTEMPTED}. ")
-
-
-@pytest.mark.parametrize(("number", "name"), ALL)
-def test_the_solution_is_correct(number, name):
-    answer = next(exercise.answer for exercise in exercises_of(LESSONS[number]) if exercise.name == name)
-    assert verdict(number, name, answer).startswith(f"{name}: {CORRECT}. ")
-
-
-@pytest.mark.parametrize(
-    ("number", "name", "answer"),
-    [(n, name, answer) for n in LESSONS for name, answers in imagined(n).RIGHT.items() for answer in answers],
-)
-def test_another_right_answer_is_correct(number, name, answer):
-    assert verdict(number, name, answer).startswith(f"{name}: {CORRECT}. ")
-
-
-@pytest.mark.parametrize(
-    ("number", "name", "answer", "message"),
-    [(n, name, *pair) for n in LESSONS for name, pairs in imagined(n).WRONG.items() for pair in pairs],
-)
-def test_a_wrong_answer_is_told_what_is_wrong(number, name, answer, message):
-    text = verdict(number, name, answer)
-    assert text.startswith(f"{name}: {NOT_YET}. ")
-    assert message in text
-
-
-@pytest.mark.parametrize("number", LESSONS)
-def test_at_the_end_all_is_done(number):
-    total = len(list(exercises_of(LESSONS[number])))
-    assert said(number)[None, "exercises"].startswith(f"Exercises: {total} of {total} done; ")
-
-
-@pytest.mark.parametrize("number", LESSONS)
-def test_each_lesson_has_enough(number):
-    exercises = list(exercises_of(LESSONS[number]))
+@LESSONS
+def test_each_lesson_has_enough(lesson):
+    exercises = list(exercises_of(lesson))
     assert len(exercises) >= 4
     assert any(exercise.rubric for exercise in exercises), "no open challenge"
     for exercise in exercises:
-        assert len({message for _, message in imagined(number).WRONG[exercise.name]}) >= 2
-        assert len(imagined(number).WRONG[exercise.name]) >= 3
+        wrong = imagined(lesson).WRONG[exercise.name]
+        assert len(wrong) >= 3
+        assert len({message for _, message in wrong}) >= 2
         assert len(exercise.hints) >= 2
 
 
-@pytest.mark.parametrize("number", LESSONS)
-def test_cells_and_exercises_belong_together(number):
-    cells = [cell for _, cell in Lesson.read(LESSONS[number]).code]
+def assigned(source: str) -> set[str]:
+    """The names that a cell gives a value."""
+    return {name.get_name() for name in symtable.symtable(source, "cell", "exec").get_symbols() if name.is_assigned()}
+
+
+@LESSONS
+def test_cells_and_exercises_belong_together(lesson):
+    cells = [cell for _, cell in Lesson.read(lesson).code]
     names = [exercise_of(cell) for cell in cells]
-    exercises = [exercise.name for exercise in exercises_of(LESSONS[number])]
+    exercises = [exercise.name for exercise in exercises_of(lesson)]
     assert [name for name in names if name] == exercises == [f"q{n}" for n, _ in enumerate(exercises, start=1)]
     assert cells[-1].source == "exercises", "the lesson's last cell says what is done"
-    others = set().union(*(names_in(c.source)[1] for c, name in zip(cells, names, strict=True) if not name))
     for cell, name in zip(cells, names, strict=True):
         if name:
             assert "..." in cell.source
             assert cell.source.splitlines()[-1].startswith(f"{name}.check(")
-            assert not names_in(cell.source)[1] & (others - {name}), "an answer replaces a name of the lesson"
+            (output,) = cell.outputs
+            assert output.text.startswith(f"{name}: {NOT_ATTEMPTED}. ")
+
+
+@LESSONS
+def test_no_answer_replaces_a_name_of_the_lesson(lesson):
+    """So they can be tried one after the other, by learners as by the tests."""
+    cells = [(exercise_of(cell), assigned(cell.source)) for _, cell in Lesson.read(lesson).code]
+    of_lesson = set().union(*(names for exercise, names in cells if not exercise))
+    of_answers = set().union(*(names for exercise, names in cells if exercise))
+    of_answers |= set().union(*(assigned(answer.source) for answer in answers_to(lesson)))
+    assert not of_answers & of_lesson
 
 
 # --- The framework

@@ -3,7 +3,7 @@
 import matplotlib.pyplot as plt
 import pytest
 import torch
-from lesson_code import lesson_code
+from support.lesson_code import lesson_code
 from torch import nn
 from torch.utils.data import Dataset
 from torchvision.models import resnet18
@@ -20,6 +20,8 @@ from helpers.plots import (
     visualize_model,
 )
 from helpers.widgets import confusion_explorer
+
+pytestmark = pytest.mark.quick
 
 
 class Corners(Dataset):

@@ -48,6 +48,8 @@ COMPUTED = [  # those that compute quickly with real numbers
     ("vit_tiny_patch16_224", 224),
 ]
 
+pytestmark = pytest.mark.quick
+
 
 @pytest.fixture(scope="module")
 def batches() -> DataLoader:

@@ -11,33 +11,26 @@ from pathlib import Path
 
 import pytest
 import torch
-from helpers.splits import split_folder
 from PIL import Image, ImageOps
-from test_data import corners, fill, quarters
-from test_training import sgd, tiny_loaders, tiny_model
+from support.checks import line
+from support.images import INSECTS, RED, corners, fill, quarters
+from support.training import sgd, tiny_loaders, tiny_model
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 from torchvision.models import get_model
 
-from helpers.check_folder import check_folder
 from helpers.data import ImageDataset, load_image, make_dataloaders
-from helpers.downloads import WrongBytes, extract_pictures
 from helpers.errors import LessonError
 from helpers.features import penultimate_features
+from helpers.inference import load_saved, save_model
 from helpers.models import input_size, load_model, replace_head
-from helpers.predict import load_saved, save_model
-from helpers.tracks import IMAGES
+from helpers.own_images import check_folder, extract_pictures, split_folder
+from helpers.own_images.archives import WrongBytes
 from helpers.training import fine_tune, train_model
 from helpers.transforms import eval_transform, train_transform
+from helpers.weights import Preprocessing
 
-INSECTS = IMAGES["insects"]
-RED = (255, 0, 0)
-
-
-def line(error) -> str:
-    """The message, which is one line."""
-    assert "\n" not in str(error.value)
-    return str(error.value)
+pytestmark = pytest.mark.quick
 
 
 def picture_bytes(kind: str) -> bytes:
@@ -77,7 +70,7 @@ def test_a_file_that_cannot_be_read(tmp_path, name):
     found = check_folder(tmp_path)
     assert list(found.unreadable) == [f"bees/{name}"] and f"!!  unreadable bees/{name}" in str(found)
     with pytest.raises(LessonError, match="skip_unreadable=True") as error:
-        split_folder(found, size=32)
+        split_folder(found, Preprocessing(32))
     assert str(path) in line(error)
     with pytest.raises(LessonError) as error:
         load_image(path)
@@ -120,11 +113,13 @@ def test_a_gif_is_reported_and_not_counted(tmp_path, frames):
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 4000), (4000, 1)])
-@pytest.mark.parametrize("transform", [train_transform(96), eval_transform(96)], ids=["train", "eval"])
-def test_odd_sizes_reach_the_network(tmp_path, size, transform):
+@pytest.mark.parametrize(
+    "transform", [train_transform(Preprocessing(96)), eval_transform(Preprocessing(96))], ids=["train", "eval"]
+)
+def test_odd_sizes_reach_the_network(tmp_path, size, make):
     path = fill(tmp_path / "ants") / "odd.png"
     Image.new("RGB", size, RED).save(path)
-    assert transform(load_image(path)).shape == (3, 96, 96)
+    assert make(Preprocessing(96))(load_image(path)).shape == (3, 96, 96)
     assert ("odd.png; crop it" in str(check_folder(tmp_path))) == (size != (1, 1))
 
 
@@ -137,7 +132,7 @@ def test_the_orientation_counts_in_training_and_in_prediction(tmp_path):
     upright = ImageOps.exif_transpose(Image.open(path)).convert("RGB")
     assert ImageDataset(tmp_path)[1][0].size == upright.size == (8, 16)
     assert corners(ImageDataset(tmp_path)[1][0]) == corners(upright)
-    save_model(tmp_path / "m", replace_head(load_model(None), 2), ["ants", "bees"], 32)
+    save_model(tmp_path / "m", replace_head(load_model(None), 2), ["ants", "bees"], Preprocessing(32))
     assert load_saved(tmp_path / "m").predict(path) == load_saved(tmp_path / "m").predict(upright)
 
 
@@ -153,7 +148,7 @@ def test_a_folder_that_may_only_be_read(tmp_path):
         path.chmod(0o555 if path.is_dir() else 0o444)
     try:
         with pytest.warns(UserWarning, match="collect more"):
-            datasets = split_folder(check_folder(tmp_path), size=32)
+            datasets = split_folder(check_folder(tmp_path), Preprocessing(32))
         assert len([image for image, _ in datasets["train"]]) == 2
         assert sorted(tmp_path.rglob("*")) == before, "root may write there, and nothing did"
     finally:
@@ -180,7 +175,7 @@ def test_one_to_two_hundred_trains_with_a_warning(tmp_path):
     found = check_folder(tmp_path)
     assert "!!  balance    ants 200, bees 1; collect more, or draw with weighted_sampler" in str(found)
     with pytest.warns(UserWarning, match="'bees' has 1 pictures"):
-        datasets = split_folder(found, size=16)
+        datasets = split_folder(found, Preprocessing(16))
     assert 1 in datasets["train"].targets, "the one bee is learned from"
     assert train_small(datasets)["val_acc"][0] >= 0
 
@@ -188,7 +183,7 @@ def test_one_to_two_hundred_trains_with_a_warning(tmp_path):
 def train_small(datasets) -> dict:
     torch.manual_seed(0)
     model = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 2))
-    return fine_tune(model, datasets, 16, num_epochs=1)[1]
+    return fine_tune(model, datasets, Preprocessing(16), num_epochs=1)[1]
 
 
 def test_three_pictures_in_all_train(tmp_path):
@@ -196,7 +191,7 @@ def test_three_pictures_in_all_train(tmp_path):
     fill(tmp_path / "ants", "b.png", colour=(0, 255, 0))
     fill(tmp_path / "bees", "c.png", colour=(0, 0, 255))
     with pytest.warns(UserWarning, match="'bees' has 1 pictures; collect more"):
-        datasets = split_folder(check_folder(tmp_path), size=16)
+        datasets = split_folder(check_folder(tmp_path), Preprocessing(16))
     assert len(train_small(datasets)["lr"]) == 1
 
 
@@ -260,7 +255,7 @@ def test_workers_under_spawn_read_a_split(tmp_path):
     fill(tmp_path / "bees", "c.png", colour=(0, 0, 255))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        data = split_folder(check_folder(tmp_path), size=32)["val"]
+        data = split_folder(check_folder(tmp_path), Preprocessing(32))["val"]
     loader = DataLoader(data, 1, num_workers=1, multiprocessing_context="spawn")
     assert [x.shape for x, _ in loader] == [(1, 3, 32, 32)]
 

@@ -1,7 +1,6 @@
 """The embedded images: complete, apart from each other, small, reproducible, and not to be told by colour."""
 
 import io
-import sys
 from hashlib import sha256
 from pathlib import Path
 
@@ -11,12 +10,12 @@ from PIL import Image
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from support.colours import joint_colours, single_colours
 
-DATA = Path(__file__).resolve().parents[1] / "data"
-sys.path.insert(0, str(DATA / "recipes"))
-import render_insects  # noqa: E402  (the recipes are programs, not a package)
+from recipes.files import ROOT, encode
+from recipes.insects import QUALITY, render
 
-INSECTS = DATA / "insects"
+INSECTS = ROOT / "data" / "insects"
 FILES = sorted(INSECTS.glob("*/*/*.jpg"))
 
 
@@ -53,7 +52,7 @@ def test_sizes():
 @pytest.mark.parametrize("label", ["ants", "bees"])
 def test_recipe_gives_the_committed_picture(label):
     path = min((INSECTS / "train" / label).iterdir())
-    again = Image.open(io.BytesIO(render_insects.encode(render_insects.render(seed_of(path), label))))
+    again = Image.open(io.BytesIO(encode(render(seed_of(path), label), QUALITY)))
     committed = Image.open(path)
     assert again.size == committed.size
     # other processors round otherwise, so a few grey levels are let pass
@@ -62,27 +61,13 @@ def test_recipe_gives_the_committed_picture(label):
 
 def test_scene_does_not_depend_on_the_label():
     """Ant and bee of one seed stand in the same picture: most of its pixels are the same."""
-    ant, bee = (np.asarray(render_insects.render(7, label), int) for label in ("ants", "bees"))
+    ant, bee = (np.asarray(render(7, label), int) for label in ("ants", "bees"))
     assert (np.abs(ant - bee).max(-1) <= 8).mean() > 0.5
 
 
 def test_unknown_label_is_refused():
     with pytest.raises(ValueError, match="wasps"):
-        render_insects.render(0, "wasps")
-
-
-def joint_colours(picture: Image.Image) -> np.ndarray:
-    """Shares of the 8 x 8 x 8 cells of RGB, (512,)."""
-    cells = np.asarray(picture).reshape(-1, 3) // 32
-    return np.sqrt(np.bincount(cells @ [64, 8, 1], minlength=512) / len(cells))
-
-
-def single_colours(picture: Image.Image) -> np.ndarray:
-    """Histograms of R, G, B, H, S, V by themselves, 16 bins each, (96,)."""
-    values = (
-        np.concatenate([np.asarray(picture), np.asarray(picture.convert("HSV"))], -1).reshape(-1, 6) // 16
-    )
-    return np.concatenate([np.bincount(v, minlength=16) / len(v) for v in values.T])
+        render(0, "wasps")
 
 
 def raw_pixels(picture: Image.Image) -> np.ndarray:

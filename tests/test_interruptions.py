@@ -1,11 +1,9 @@
-"""Killed, ten at once, stopped, on a full disk: nothing is lost, and the next run goes on."""
+"""Several at once, stopped, on a full disk: nothing is lost, and the next run goes on."""
 
-import json
 import os
 import shutil
 import signal
 import subprocess
-import sys
 from _thread import interrupt_main
 from pathlib import Path
 from threading import Thread, Timer
@@ -13,116 +11,32 @@ from threading import Thread, Timer
 import pytest
 import torch
 import torchvision
-from test_downloads import BODY, PICTURES, SHA256, Server, make_zip
-from test_training import sgd, tiny_loaders, tiny_model
+from support.archives import PICTURES, make_zip
+from support.checks import line, names
+from support.server import BODY, SHA256, running_server
+from support.training import sgd, tiny_loaders, tiny_model
 from torch import nn
 
-from helpers import ROOT
 from helpers.downloads import fetch
 from helpers.errors import LessonError
-from helpers.files import atomic_write
+from helpers.files import atomic_write, exclusive_lock, partial_path
 from helpers.inference import load_saved, save_model
 from helpers.own_images import extract_pictures
 from helpers.training import train_model
+from helpers.weights import Preprocessing
+
+# --- Several at once; `make stress` kills them, too
 
 
-def line(error: pytest.ExceptionInfo) -> str:
-    """The message, which is one line."""
-    assert "\n" not in str(error.value)
-    return str(error.value)
-
-
-def names(folder: Path) -> list[str]:
-    return sorted(path.name for path in folder.iterdir())
-
-
-# --- Killed, and ten at once: a short `make stress`
-
-SHORT = """if True:
-    import json, os, tempfile, time
-    from pathlib import Path
-    from benchmarks.interruptions import DATA, Job, jobs, state, survive, together
-    from helpers.files import atomic_write
-
-    def half(folder):
-        (folder / "file").write_bytes(b"whole")
-
-    def piling_up(folder):
-        part = folder / f"{os.getpid()}.part"
-        part.write_bytes(b"whole")
-        part.replace(folder / "file")
-
-    def losing(folder):
-        (folder / "file").unlink()
-        atomic_write(folder / "file", b"whole")
-
-    def unlocked(folder):
-        part = folder / "file.part"
-        part.write_bytes(b"whole")
-        time.sleep(0.1)
-        part.replace(folder / "file")
-
-    def raised(function, work, before=None):
-        try:
-            function(Job(work.__name__, work, [whole] if before else [{}, whole], before), 9)
-        except RuntimeError as error:
-            return str(error)
-
-    before = Path(tempfile.mkdtemp())
-    (before / "file").write_bytes(b"whole")
-    whole = state(before)
-    with jobs() as every:
-        report = {
-            "writable": os.access(DATA, os.W_OK),
-            "killed": [survive(job, 3) for job in list(every.values())[:4]],
-            "together": [together(job, 1) for job in every.values()],
-            "careless": [raised(survive, half), raised(survive, losing, before), raised(survive, piling_up)],
-            "unlocked": raised(together, unlocked),
-        }
-    print(json.dumps(report))
-"""
-
-
-@pytest.fixture(scope="module")
-def report() -> dict:
-    if not hasattr(os, "fork"):
-        pytest.skip("Windows has neither fork nor kill -9")
-    from benchmarks.interruptions import READ_ONLY, can_be_read_only  # here, because Windows cannot import it
-
-    command = [*(READ_ONLY if can_be_read_only() else []), sys.executable, "-c", SHORT]
-    run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
-    assert run.returncode == 0, run.stderr
-    return json.loads(run.stdout)
-
-
-def test_kills_at_random_moments(report):
-    for name, kills, parts, ends in report["killed"]:
-        assert len(kills) == 3 and min(kills.values()) >= 3, name
-        assert parts and ends, name
-
-
-def test_ten_at_once_of_which_some_are_killed(report):
-    assert [name for name, *_ in report["together"]][-1] == "features and a probe"
-    assert all(processes == 10 for _, processes, _ in report["together"])
-    assert sum(killed for *_, killed in report["together"]) >= 5
-
-
-def test_the_data_may_be_read_only(report):
-    if report["writable"]:
-        pytest.skip("nobody but `unshare` can keep root from writing, and it is missing or not allowed to")
-
-
-def test_careless_programs_are_seen(report):
-    half, losing, piling_up = report["careless"]
-    assert "half: half a file, or a loss" in half and "losing: half a file, or a loss" in losing
-    assert ".part'} is left" in piling_up
-    assert "FileNotFoundError" in report["unlocked"]
-
-
-def test_the_stored_table_is_of_two_hundred_kills_or_more():
-    shown = (ROOT / "benchmarks" / "README.md").read_text().split("<!-- interruptions -->\n")[1]
-    rows = [row.split(" | ") for row in shown.splitlines()[2:6]]
-    assert all(int(by_time) + int(by_operation) >= 200 for _, by_time, by_operation, *_ in rows)
+def test_who_writes_waits_for_the_others(tmp_path):
+    path = tmp_path / "mine"
+    writer = Thread(target=atomic_write, args=(path, b"mine"))
+    with exclusive_lock(path):
+        writer.start()
+        writer.join(0.3)
+        assert writer.is_alive() and not partial_path(path).exists()
+    writer.join()
+    assert path.read_bytes() == b"mine" and names(tmp_path) == ["mine"]
 
 
 # --- The stop button
@@ -177,7 +91,7 @@ def train(path: Path, version: int) -> None:
 def save(path: Path, version: int) -> None:
     torch.manual_seed(version)
     model = torchvision.models.squeezenet1_1(num_classes=2)
-    save_model(path, model, ["ants", "bees"], 96, "squeezenet1_1")
+    save_model(path, model, ["ants", "bees"], Preprocessing(96), "squeezenet1_1")
     load_saved(path)
 
 
@@ -200,13 +114,11 @@ def test_a_full_disk_keeps_what_was_there(small_disk, write):
 def bring(tmp_path):
     """Two ways in which files come from elsewhere to a path."""
     archive = make_zip(tmp_path / "pictures.zip", PICTURES)
-    with Server() as server:
-        Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
+    with running_server() as server:
         yield {
             "download": lambda path: fetch(server.url(), path, SHA256),
             "extraction": lambda path: extract_pictures(archive, path),
         }
-        server.shutdown()
 
 
 @pytest.mark.parametrize("way", ["download", "extraction"])

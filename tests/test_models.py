@@ -38,6 +38,8 @@ from helpers.models import (
 from helpers.training import compute_loss
 from helpers.widgets import architecture_chooser, surgery_explorer
 
+pytestmark = pytest.mark.quick
+
 ARCHITECTURES = torchvision.models.list_models(module=torchvision.models)
 HEADS = {
     "alexnet": "classifier.6",
@@ -405,9 +407,9 @@ def place_weights(folder: Path, architecture: str, weights: str) -> dict[str, fl
 @pytest.mark.parametrize(
     ("architecture", "weights"),
     [
-        ("vgg16", "IMAGENET1K_V1"),
+        pytest.param("vgg16", "IMAGENET1K_V1", marks=pytest.mark.nightly),  # 0.5 GB
         ("resnet18", "IMAGENET1K_V1"),
-        ("resnet50", "DEFAULT"),
+        pytest.param("resnet50", "DEFAULT", marks=pytest.mark.nightly),
         ("inception_v3", "IMAGENET1K_V1"),
     ],
 )

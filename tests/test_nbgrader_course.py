@@ -155,6 +155,7 @@ def released(course) -> Path:
     return course / "release"
 
 
+@pytest.mark.nightly
 @pytest.mark.parametrize("name", [SMALL, *(path.stem for path in LESSONS)])
 def test_nbgrader_generates_the_assignment(course, released, name):
     assignment = nbformat.read(released / name / f"{name}.ipynb", as_version=4)
@@ -165,6 +166,7 @@ def test_nbgrader_generates_the_assignment(course, released, name):
             assert "..." in cell.source and f"{mark['grade_id']}.check(" in cell.source
 
 
+@pytest.mark.nightly
 def test_nbgrader_gives_all_points_or_none(course, released):
     answers = {exercise.name: exercise.answer for exercise in exercises_of(Path(SMALL))}
     for student in ("solved", "untouched"):

@@ -7,15 +7,18 @@ from datetime import datetime
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
-from lesson_code import lesson_code
 from PIL import Image
+from support.lesson_code import lesson_code
 from torch import nn
 
 from helpers.data import load_image, make_dataloaders
 from helpers.errors import LessonError
 from helpers.evaluation import accuracy, predict
-from helpers.predict import load_saved, save_model
+from helpers.inference import load_saved, save_model
+from helpers.weights import Preprocessing
 from helpers.widgets import upload_explorer
+
+pytestmark = pytest.mark.quick
 
 
 @pytest.fixture(scope="module")
@@ -39,13 +42,13 @@ def make_folder(folder, classes: int, per_class: int):
 @pytest.mark.parametrize(("classes", "per_class"), [(2, 20), (150, 3), (2, 750)])
 def test_few_and_many_go_the_whole_way(train_on, tmp_path, classes, per_class):
     folder = make_folder(tmp_path / "pictures", classes, per_class)
-    model, datasets = train_on(folder, 32)
+    model, datasets = train_on(folder, Preprocessing(32))
     assert sum(map(len, datasets.values())) == classes * per_class
     names = datasets["train"].classes
     assert len(names) == classes
     probabilities, labels = predict(model, make_dataloaders(datasets)["val"])
     assert accuracy(probabilities.argmax(1), labels).low > 1 / classes, "better than guessing"
-    save_model(tmp_path / "m.safetensors", model, names, 32)
+    save_model(tmp_path / "m.safetensors", model, names, Preprocessing(32))
     picture = folder / names[-1] / "0.png"
     answer = load_saved(tmp_path / "m.safetensors").predict(picture)
     assert len(answer) == classes and sum(answer.values()) == pytest.approx(1, abs=1e-4)
@@ -58,7 +61,7 @@ def test_three_pictures_are_enough_to_begin(train_on, tmp_path, num_epochs):
         path = tmp_path / f"{name}.png"
         path.parent.mkdir(exist_ok=True)
         Image.new("RGB", (40, 40), colour).save(path)
-    model, datasets = train_on(tmp_path, 64, num_epochs)
+    model, datasets = train_on(tmp_path, Preprocessing(64), num_epochs)
     assert {split: len(data) for split, data in datasets.items()} == {"train": 2, "val": 1}
     assert isinstance(model, nn.Module)
 

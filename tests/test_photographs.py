@@ -10,6 +10,8 @@ from nbclient import NotebookClient
 from helpers.downloads import fetch_photos
 from tools.environment import CELL_TIMEOUT_S, NOTEBOOKS, ROOT
 
+pytestmark = pytest.mark.nightly
+
 
 @pytest.fixture(scope="module")
 def photographs(tmp_path_factory) -> Path:

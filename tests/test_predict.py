@@ -9,19 +9,22 @@ import safetensors.torch
 import torch
 import torchvision
 from PIL import Image
+from support.images import INSECTS
 from torch import nn
 from torchvision.models import get_model
 
-from helpers import predict as module
 from helpers.data import load_image
 from helpers.errors import LessonError
+from helpers.inference import load_saved, save_model
 from helpers.models import load_model, replace_head
-from helpers.predict import load_saved, save_model
-from helpers.tracks import IMAGES
+from helpers.predict import main
 from helpers.transforms import eval_transform
+from helpers.weights import Preprocessing
+
+pytestmark = pytest.mark.quick
 
 CLASSES = ["ants", "bees", "wasps"]
-PICTURE = min((IMAGES["insects"] / "val" / "ants").iterdir())
+PICTURE = min((INSECTS / "val" / "ants").iterdir())
 
 
 @pytest.fixture(scope="module")
@@ -32,16 +35,16 @@ def network() -> nn.Module:
 
 @pytest.fixture
 def saved(network, tmp_path):
-    save_model(tmp_path / "insects.safetensors", network, CLASSES, size=96)
+    save_model(tmp_path / "insects.safetensors", network, CLASSES, Preprocessing(96))
     return tmp_path / "insects.safetensors"
 
 
 def test_what_is_saved_answers_as_before(network, saved):
     model = load_saved(saved)
-    assert (model.architecture, model.class_names, model.size) == ("resnet18", CLASSES, 96)
+    assert (model.architecture, model.class_names, model.preprocessing) == ("resnet18", CLASSES, Preprocessing(96))
     answer = model.predict(PICTURE)
     with torch.inference_mode():
-        expected = network.eval()(eval_transform(96)(load_image(PICTURE))[None]).softmax(1)[0]
+        expected = network.eval()(eval_transform(Preprocessing(96))(load_image(PICTURE))[None]).softmax(1)[0]
     assert answer == pytest.approx(dict(zip(CLASSES, expected.tolist(), strict=True)))
     assert list(answer.values()) == sorted(answer.values(), reverse=True)
     with PICTURE.open("rb") as file:
@@ -51,7 +54,7 @@ def test_what_is_saved_answers_as_before(network, saved):
 def test_the_home_folder_may_be_short(network, tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("USERPROFILE", str(tmp_path))  # the home folder on Windows
-    save_model("~/short.safetensors", network, CLASSES, size=96)
+    save_model("~/short.safetensors", network, CLASSES, Preprocessing(96))
     assert (tmp_path / "short.safetensors").is_file()
     assert load_saved("~/short.safetensors").class_names == CLASSES
 
@@ -59,7 +62,7 @@ def test_the_home_folder_may_be_short(network, tmp_path, monkeypatch):
 @pytest.mark.parametrize("architecture", ["mobilenet_v3_small", "squeezenet1_1", "shufflenet_v2_x0_5"])
 def test_other_architectures_keep_their_weights(tmp_path, architecture):
     model = replace_head(get_model(architecture, weights=None), 2).eval()
-    save_model(tmp_path / "m", model, ["a", "b"], 64, architecture)
+    save_model(tmp_path / "m", model, ["a", "b"], Preprocessing(64), architecture)
     x = torch.rand(1, 3, 64, 64)
     with torch.inference_mode():
         assert torch.equal(load_saved(tmp_path / "m").network(x), model(x))
@@ -89,9 +92,9 @@ def rewrite(path, weights=(), **metadata):
         (lambda path: path.write_bytes(path.read_bytes()[:-1]), "damaged or no safetensors file"),
         (lambda path: path.write_text("<html>"), "damaged or no safetensors file"),
         (lambda path: rewrite(path, class_names=None), r"lacks its .*'class_names'"),
-        (lambda path: rewrite(path, class_names="5"), "lacks its architecture, size or classes"),
-        (lambda path: rewrite(path, size="large"), "lacks its architecture, size or classes"),
-        (lambda path: rewrite(path, normalisation="{}"), "another normalisation"),
+        (lambda path: rewrite(path, class_names="5"), "lacks its architecture, preprocessing or classes"),
+        (lambda path: rewrite(path, size="large"), "lacks its architecture, preprocessing or classes"),
+        (lambda path: rewrite(path, normalisation="{}"), "lacks its architecture, preprocessing or classes"),
         (
             lambda path: rewrite(path, architecture="resnet50"),
             r"does not match resnet50 with 3 classes: layer1.0.conv1",
@@ -121,7 +124,7 @@ def test_a_pickle_runs_nothing(tmp_path):
 
 def test_other_classes_are_not_saved(network, tmp_path):
     with pytest.raises(LessonError, match=r"The model does not match resnet18 with 2 classes: fc.weight is \(3, 512\)"):
-        save_model(tmp_path / "m", network, ["a", "b"], 96)
+        save_model(tmp_path / "m", network, ["a", "b"], Preprocessing(96))
     assert not any(tmp_path.iterdir())
 
 
@@ -133,7 +136,7 @@ def test_the_file_says_what_it_needs(saved):
 
 def command(monkeypatch, *arguments) -> int:
     monkeypatch.setattr(sys, "argv", ["predict", *map(str, arguments)])
-    return module.main()
+    return main()
 
 
 def test_the_command_prints_a_line_for_each_picture(saved, monkeypatch, capsys):
@@ -161,5 +164,5 @@ def test_a_file_without_a_name_that_is_no_picture_is_one_line(saved):
 
 def test_a_network_that_changes_its_input_goes_on_doing_so(tmp_path):
     model = torchvision.models.googlenet(transform_input=True, aux_logits=True, init_weights=False)
-    save_model(tmp_path / "model.safetensors", replace_head(model, 2), ["ants", "bees"], 64, "googlenet")
+    save_model(tmp_path / "model.safetensors", replace_head(model, 2), ["ants", "bees"], Preprocessing(64), "googlenet")
     assert load_saved(tmp_path / "model.safetensors").network.transform_input

@@ -11,9 +11,7 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT / "data" / "recipes"))
-import pretrain_resnet18 as recipe  # noqa: E402
+import recipes.pretrain_resnet18 as recipe
 
 CLASSES, EACH = ["n01443537", "n01629819"], 12
 

@@ -10,7 +10,7 @@ import urllib.error
 import urllib.request
 
 import pytest
-from test_browser import free_port, wait_until_it_answers
+from support.jupyter import free_port, wait_until_it_answers
 
 from tools.environment import ROOT
 
@@ -48,7 +48,7 @@ def test_the_lab_that_make_starts_asks_for_its_token(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "name", ["Makefile", "README.md", "TEACHING.md", "environment.yml", "pyproject.toml", ".ci/run"]
+    "name", ["Makefile", "README.md", "TEACHING.md", "environment.yml", "pyproject.toml", "tools/set_up.py", ".ci/run"]
 )
 def test_nothing_switches_the_token_off(name):
     assert not re.search(OFF, (ROOT / name).read_text(encoding="utf-8"))
@@ -59,7 +59,7 @@ def test_there_is_no_settings_file_that_could():
     assert not [path for path in files if not path.parts[0].startswith((".venv", "build"))]
 
 
-@pytest.mark.parametrize("folder", ["helpers", "benchmarks", "tools", "data/recipes"])
+@pytest.mark.parametrize("folder", ["helpers", "benchmarks", "tools", "recipes"])
 def test_files_of_models_run_no_code(folder):
     for path in (ROOT / folder).rglob("*.py"):
         text = path.read_text(encoding="utf-8")

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from chromium import CHROMIUM, needs_chromium
 from nbformat import v4
 from playwright.sync_api import sync_playwright
+from support.chromium import CHROMIUM, needs_chromium
 
 from tools import slides
 from tools.environment import NOTEBOOKS
@@ -51,7 +51,11 @@ def test_what_begins_a_slide():
     ]
 
 
-@pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem)
+@pytest.mark.parametrize(
+    "path",
+    [LESSONS[0], *(pytest.param(path, marks=pytest.mark.nightly) for path in LESSONS[1:])],
+    ids=lambda path: path.stem,
+)
 def test_the_slides_fetch_nothing(built, path):
     page = slides.build(path).read_text(encoding="utf-8")
     assert page.count("<section") > 10
@@ -78,6 +82,7 @@ def test_without_reveal_it_says_what_brings_it(built, monkeypatch):
         slides.build(LESSONS[0])
 
 
+@pytest.mark.nightly
 @pytest.mark.browser
 @needs_chromium
 @pytest.mark.skipif(not slides.REVEAL.is_dir(), reason="reveal.js is not here: `make slides` brings it")

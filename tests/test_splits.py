@@ -1,26 +1,17 @@
 """A folder becomes train, val and test: nothing twice, nothing lost, nothing moved."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
-from helpers.splits import SHARES, split_folder, split_indices
 from hypothesis import given
 from hypothesis import strategies as st
-from test_data import fill
+from support.images import fill, fill_with_insects
 
-from helpers.check_folder import check_folder
 from helpers.errors import LessonError
-from helpers.tracks import IMAGES
+from helpers.own_images import check_folder, split_folder, split_indices
+from helpers.own_images.splits import SHARES
+from helpers.weights import Preprocessing
 
-
-def fill_with_insects(folder: Path, number: int) -> None:
-    """Put so many ants and so many bees of the embedded pictures into a folder, by class."""
-    for name in ("ants", "bees"):
-        (folder / name).mkdir()
-        for path in sorted((IMAGES["insects"] / "train" / name).iterdir())[:number]:
-            (folder / name / path.name).write_bytes(path.read_bytes())
-
+pytestmark = pytest.mark.quick
 
 LABELS = st.lists(st.integers(0, 5), min_size=1, max_size=200)
 
@@ -57,7 +48,7 @@ def test_hundreds_of_small_classes_reach_all_splits():
 def test_a_folder_is_split_without_touching_it(tmp_path):
     fill_with_insects(tmp_path, 20)
     before = sorted(tmp_path.rglob("*"))
-    datasets = split_folder(check_folder(tmp_path), size=64)
+    datasets = split_folder(check_folder(tmp_path), Preprocessing(64))
     assert {split: len(data) for split, data in datasets.items()} == {"train": 24, "val": 8, "test": 8}
     assert all(data.classes == ["ants", "bees"] for data in datasets.values())
     assert sorted(tmp_path.rglob("*")) == before
@@ -70,7 +61,7 @@ def test_copies_stay_on_one_side(tmp_path):
     for path in [*tmp_path.glob("*/*")]:
         path.with_name(f"again_{path.name}").write_bytes(path.read_bytes())
     for seed in range(5):
-        datasets = split_folder(check_folder(tmp_path), size=64, seed=seed)
+        datasets = split_folder(check_folder(tmp_path), Preprocessing(64), seed=seed)
         for data in datasets.values():
             names = [path.rpartition("/")[2] for path, _ in data.samples]
             assert all(f"again_{name}" in names for name in names if not name.startswith("again_"))
@@ -81,7 +72,7 @@ def test_three_pictures_work_with_a_warning(tmp_path):
     fill(tmp_path / "bees", "c.png", colour=(0, 0, 255))
     fill(tmp_path / "ants", "b.png", colour=(0, 255, 0))
     with pytest.warns(UserWarning, match="'bees' has 1 pictures; collect more"):
-        datasets = split_folder(check_folder(tmp_path), size=64)
+        datasets = split_folder(check_folder(tmp_path), Preprocessing(64))
     assert {split: len(data) for split, data in datasets.items()} == {"train": 2, "val": 1}
     assert set(datasets["train"].targets) == {0, 1}
 
@@ -91,8 +82,8 @@ def test_an_unreadable_file_stops_unless_it_may_be_skipped(tmp_path):
     (tmp_path / "ants" / "cut.jpg").write_bytes(b"\xff\xd8")
     found = check_folder(tmp_path)
     with pytest.raises(LessonError, match=r"cut.jpg holds no picture; replace or remove it.*skip_unreadable=True"):
-        split_folder(found, size=64)
-    datasets = split_folder(found, size=64, skip_unreadable=True)
+        split_folder(found, Preprocessing(64))
+    datasets = split_folder(found, Preprocessing(64), skip_unreadable=True)
     assert sum(map(len, datasets.values())) == 40
     assert not any("cut.jpg" in path for data in datasets.values() for path, _ in data.samples)
 
@@ -109,4 +100,4 @@ def test_what_cannot_be_split_is_one_line(tmp_path, folders, message):
     for shade, (name, number) in enumerate(folders.items()):
         fill(tmp_path / name, *(f"{i}.png" for i in range(number)), colour=(90 * shade, 0, 0))
     with pytest.raises(LessonError, match=message):
-        split_folder(check_folder(tmp_path), size=64)
+        split_folder(check_folder(tmp_path), Preprocessing(64))

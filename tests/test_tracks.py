@@ -8,6 +8,8 @@ from helpers import tracks
 from helpers.errors import LessonError
 from helpers.weights import SOURCES
 
+pytestmark = pytest.mark.quick
+
 
 @pytest.fixture(autouse=True)
 def no_choice(monkeypatch):

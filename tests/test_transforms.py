@@ -5,8 +5,8 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from lesson_code import lesson_code
 from PIL import Image
+from support.lesson_code import lesson_code
 from torchvision.models import ResNet18_Weights, get_model_weights
 from torchvision.transforms import v2
 
@@ -19,6 +19,8 @@ from helpers.transforms import (
 )
 from helpers.weights import EMBEDDED, IMAGENET_MEAN, IMAGENET_STD, Preprocessing, preprocessing_of
 from helpers.widgets import augmentation_explorer
+
+pytestmark = pytest.mark.quick
 
 PRESET = ResNet18_Weights.IMAGENET1K_V1.transforms()  # no weights are loaded for it
 LEVEL = 1 / 255 / min(IMAGENET_STD)  # one grey level, normalised

@@ -3,9 +3,7 @@
 import importlib.util
 import json
 import pickle
-import sys
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 import timm
@@ -21,10 +19,9 @@ from helpers.models import find_head, load_model, meta_model
 from helpers.tracks import IMAGES
 from helpers.transforms import eval_transform
 from helpers.weights import SOURCES, Source, library_of, preprocessing_of, pretraining_classes
+from recipes import measure_transfer
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT / "data" / "recipes"))
-import measure_transfer  # noqa: E402
+pytestmark = pytest.mark.quick
 
 CARD = measure_transfer.CARD.read_text()
 RESULTS = json.loads(measure_transfer.RESULTS.read_text())

@@ -1,8 +1,8 @@
 """Other editions of the lessons, made from the committed ones.
 
-    python -m tools.editions teacher      executed, with the answers filled in, in build/teacher/
-    python -m tools.editions nbgrader     a course for nbgrader, in build/nbgrader/
-    python -m tools.editions slides       slides, in build/slides/
+python -m tools.editions teacher      executed, with the answers filled in, in build/teacher/
+python -m tools.editions nbgrader     a course for nbgrader, in build/nbgrader/
+python -m tools.editions slides       slides, in build/slides/
 """
 
 import argparse

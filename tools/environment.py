@@ -6,8 +6,8 @@ import sys
 from helpers import ROOT
 
 NOTEBOOKS = ROOT / "notebooks"
-SANITIZER = ROOT / "tests" / "sanitize.cfg"
-GUARD = ROOT / "tests" / "guard"
+SANITIZER = ROOT / "tools" / "sanitize.cfg"
+GUARD = ROOT / "tools" / "guard"
 CELL_TIMEOUT_S = 300
 
 
@@ -19,6 +19,7 @@ def enter() -> None:
     for name in ("TL_IMAGES", "TL_WEIGHTS", "MPLBACKEND"):  # a kernel chooses its inline backend by itself
         os.environ.pop(name, None)
     os.environ["TL_TRACK"] = "embedded"
+    os.environ["TL_DEVICE"] = "cpu"  # of the reference; tests choose others
     os.environ["PYTHONHASHSEED"] = "0"
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # more cores run more notebooks at once
     # The kernels look where this process does: a copy with a fault in it tests its own helpers.

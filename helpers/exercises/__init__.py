@@ -5,7 +5,7 @@ Those of a lesson stand in `lesson_NN.py`: the question is in the notebook; the 
 
 from collections.abc import Callable, Iterator, Sequence
 
-import torch
+from helpers.devices import seeded
 
 CORRECT, NOT_YET, NOT_ATTEMPTED = "correct", "not yet", "not attempted"
 
@@ -42,8 +42,7 @@ class Exercise:
     def check(self, *answers) -> None:
         """Say whether the answers are right, and if not, why. Never raises: only the stop button ends it."""
         try:
-            with torch.random.fork_rng(devices=[]):  # the lesson's random numbers stay as they are
-                torch.manual_seed(0)  # the same answer gets the same verdict
+            with seeded(0):  # the same answer gets the same verdict
                 self.status, remark = CORRECT, self._judged(answers)
             self.done = True
         except NotAttempted:

@@ -136,7 +136,7 @@ def q3(for_evaluation) -> str:
 my_augmentation = v2.Compose(
     [
         v2.ToImage(),
-        v2.RandomResizedCrop(track.size, scale=(0.4, 1)),
+        v2.RandomResizedCrop(track.preprocessing.size, scale=(0.4, 1)),
         v2.RandomHorizontalFlip(),
         v2.RandomRotation(30),
         v2.ToDtype(torch.float32, scale=True),

@@ -4,6 +4,7 @@ import torch
 import torchvision
 from torch import nn
 
+from helpers.devices import device_of
 from helpers.exercises import Exercises, NotYet, number, result_of, shown
 from helpers.models import count_parameters, find_heads
 
@@ -28,7 +29,7 @@ def shape_of_scores(network: nn.Module) -> tuple[int, ...]:
     side = getattr(network, "image_size", 224)  # a vision transformer takes one size only
     try:
         with torch.inference_mode():
-            scores = network.eval()(torch.zeros(1, 3, side, side, device=next(network.parameters()).device))
+            scores = network.eval()(torch.zeros(1, 3, side, side, device=device_of(network)))
     finally:
         for layer in training:
             layer.training = True
@@ -138,7 +139,7 @@ def q4(start_training) -> str:
         raise NotYet(f"It should return the model, not {shown(model)}.")
     norm, dropout = model.block
     before = norm.running_mean.clone()
-    model(torch.ones(4, 3, 8, 8) + torch.rand(4, 3, 8, 8))
+    model((torch.ones(4, 3, 8, 8) + torch.rand(4, 3, 8, 8)).to(device_of(model)))
     if not torch.equal(before, norm.running_mean):
         raise NotYet(
             "After one batch the `running_mean` of a layer inside of a block has moved. In which mode is that layer "
@@ -155,11 +156,11 @@ def q4(start_training) -> str:
 
 @exercises.add(
     hints=(
-        "`skeleton(name)` or `load_model(None, name)` makes one of torchvision's networks.",
+        "`meta_model(name)` or `load_model(None, name)` makes one of torchvision's networks.",
         "`replace_head` and `freeze` work on all of them.",
     ),
     answer="""
-my_network = freeze(replace_head(skeleton("mobilenet_v3_small"), len(class_names)))
+my_network = freeze(replace_head(meta_model("mobilenet_v3_small"), len(class_names)))
 """,
     rubric=(
         "I can name its head, and say why that layer is the head, from printing the network.",

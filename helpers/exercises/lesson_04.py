@@ -7,6 +7,7 @@ from itertools import pairwise
 import torch
 from torch import nn
 
+from helpers.devices import best_device
 from helpers.exercises import Exercises, NotYet, match, number, result_of, shown
 
 exercises = Exercises()
@@ -54,9 +55,11 @@ def one_step(model, inputs, labels, criterion, optimizer):
 ''',
 )
 def q2(one_step) -> str:
-    ours = nn.Linear(3, 2)
+    device = best_device()  # where the lesson's own batches are
+    ours = nn.Linear(3, 2).to(device)
     theirs = copy.deepcopy(ours)
-    inputs, labels, criterion = torch.rand(8, 3), torch.tensor([0, 1] * 4), nn.CrossEntropyLoss()
+    inputs, labels = torch.rand(8, 3).to(device), torch.tensor([0, 1] * 4, device=device)
+    criterion = nn.CrossEntropyLoss()
     theirs_optimizer = torch.optim.SGD(theirs.parameters(), lr=0.5)
     ours_optimizer = torch.optim.SGD(ours.parameters(), lr=0.5)
 
@@ -102,6 +105,7 @@ def share_of_right(model, batches):
     model.eval()
     right, count = 0, 0
     for inputs, labels in batches:
+        inputs, labels = inputs.to(device), labels.to(device)
         with torch.no_grad():
             right += (model(inputs).argmax(1) == labels).sum().item()
         count += len(labels)
@@ -112,14 +116,19 @@ def q3(share_of_right) -> str:
     class ByMode(nn.Module):
         """Right in evaluation mode, wrong in training mode."""
 
-        def forward(self, x: torch.Tensor) -> torch.Tensor:
-            return -x if self.training else x
+        def __init__(self):
+            super().__init__()
+            self.scale = nn.Parameter(torch.ones(()))  # by it an answer may ask for the device
 
-    labels = torch.tensor([0, 1, 0, 1, 0, 1, 0, 1, 0])
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return self.scale * (-x if self.training else x)
+
+    device = best_device()
+    labels = torch.tensor([0, 1, 0, 1, 0, 1, 0, 1, 0], device=device)
     scores = nn.functional.one_hot(labels, 2).float()
-    scores[8] = torch.tensor([0.0, 1.0])  # the last picture, alone in its batch, is wrong
+    scores[8] = torch.tensor([0.0, 1.0], device=device)  # the last picture, alone in its batch, is wrong
     batches = [(scores[:4], labels[:4]), (scores[4:8], labels[4:8]), (scores[8:], labels[8:])]
-    share = number(result_of(share_of_right, ByMode().train(), batches))
+    share = number(result_of(share_of_right, ByMode().to(device).train(), batches))
     slips = {
         1 / 9: "The model was asked in training mode. Which call comes first?",
         1 / 3: "The model was asked in training mode, and batches were counted instead of pictures.",

@@ -5,9 +5,9 @@ import math
 
 import numpy as np
 
+from helpers import ROOT
 from helpers.evaluation import mean_interval
 from helpers.exercises import Exercises, NotYet, choose, match, number, result_of, shown
-from helpers.tracks import ROOT
 
 exercises = Exercises()
 

@@ -151,7 +151,7 @@ def q4(networks_that_fit) -> str:
 @exercises.add(
     hints=(
         "Move the sliders of the chooser to 6 million parameters and 0.5 billion multiply-adds.",
-        "`published(name)` gives the three figures of a network.",
+        "`published_metrics(name)` gives the three figures of a network.",
     ),
     answer='my_choice = "efficientnet_b0"',
     rubric=(

@@ -163,13 +163,14 @@ def q5(drawings_of_each) -> str:
 @exercises.add(
     hints=(
         "Put your pictures into one folder per class, and let `check_folder` look at it first.",
-        "`model, parts = train_on(folder, 96)`, then `save_model(path, model, parts['train'].classes, 96)`.",
+        "`model, parts = train_on(folder, preprocessing)`, then `save_model(path, model, parts['train'].classes, "
+        "preprocessing)`.",
         "The new pictures: some that you set aside before, in folders with the names of the classes.",
     ),
     answer="""
-network, parts = train_on(track.folder / "train", 96)
+network, parts = train_on(track.folder / "train", preprocessing)
 my_model = home / "mine.safetensors"
-save_model(my_model, network, parts["train"].classes, 96)
+save_model(my_model, network, parts["train"].classes, preprocessing)
 my_new_pictures = track.folder / "val"
 """,
     rubric=(

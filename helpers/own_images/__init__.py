@@ -1,7 +1,19 @@
 """A reader's own images: looked through, unpacked and split (lesson 09)."""
 
 from helpers.own_images.archives import extract_pictures
+from helpers.own_images.groups import groups_by_column, groups_by_day, groups_by_folder, groups_by_name
 from helpers.own_images.report import Finding, FolderReport, check_folder
 from helpers.own_images.splits import split_folder, split_indices
 
-__all__ = ["Finding", "FolderReport", "check_folder", "extract_pictures", "split_folder", "split_indices"]
+__all__ = [
+    "Finding",
+    "FolderReport",
+    "check_folder",
+    "extract_pictures",
+    "groups_by_column",
+    "groups_by_day",
+    "groups_by_folder",
+    "groups_by_name",
+    "split_folder",
+    "split_indices",
+]

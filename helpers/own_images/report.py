@@ -2,26 +2,39 @@
 
 import json
 from collections import Counter
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
+from functools import cached_property
+from itertools import islice
 from pathlib import Path
+from typing import NamedTuple
 
-import imagehash
 import numpy as np
-from PIL import Image, UnidentifiedImageError
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
+from PIL import Image
 from tqdm.auto import tqdm
 
-from helpers.data import HIDDEN, is_picture, load_image, picture_folder
-from helpers.errors import LessonError
 from helpers.findings import Finding
+from helpers.images import ENDINGS, FORMATS, UnreadableImage, decode_image, sniff_file
+from helpers.layouts import (
+    SPLITS,
+    Layout,
+    class_folders,
+    image_files,
+    is_hidden,
+    is_litter,
+    lookalikes,
+    read_layout,
+    similar,
+    walk,
+)
+from helpers.own_images.near_duplicates import find_bursts, fingerprint, same_looks
 
-SPLITS = ("train", "val", "test")
-BITS = 6  # of 64: so far apart are the hashes of one picture, saved again, at most
-LEVELS = 8  # of 255: so far apart are its colours, on the mean of 16 x 16 places
 IMBALANCE = 10  # so many times as many pictures as the smallest class has
 FEW = 20  # pictures of a class
 LONG = 20  # times as long as wide: nothing but a stripe is left of the picture
+DARK = 32  # of 255: the brightest value of a picture that is nearly black
+DECODED = 128  # pixels that both sides keep, at least, of a photograph whose looks alone count
+COUNTED = 1000  # pictures behind a link, at most
 SHOWN = 5  # lines of one kind in the report; all are in its JSON
 
 
@@ -35,6 +48,10 @@ class Picture:
         label: the name of its class.
         width, height: in pixels, upright.
         group: pictures that look the same have the same number.
+        burst: pictures that were taken in one go have the same number.
+        bits: that the values of a file of 16 bits make use of; 0 for files of 8 bits.
+        brightest: the largest of its values, of 0 to 255.
+        taken: when it was photographed, by its EXIF data.
     """
 
     name: str
@@ -43,6 +60,34 @@ class Picture:
     width: int
     height: int
     group: int
+    burst: int
+    bits: int
+    brightest: int
+    taken: datetime | None
+
+
+class Problem(NamedTuple):
+    """Why a file cannot be read, and what to do about it."""
+
+    reason: str
+    remedy: str
+
+
+@dataclass
+class Dropped:
+    """Files that could be pictures and are not read, all for one reason.
+
+    Attributes:
+        reason: as in `JPEG without an ending`.
+        remedy: what to do about it.
+        names: of the files, or of the folders in which they lie.
+        number: of the pictures.
+    """
+
+    reason: str
+    remedy: str
+    names: list[str] = field(default_factory=list)
+    number: int = 0
 
 
 @dataclass(frozen=True)
@@ -50,38 +95,49 @@ class FolderReport:
     """What `check_folder` found. Printed, it is a report; `as_json` has everything.
 
     Attributes:
-        folder: what was checked.
+        layout: where the classes and the splits are.
         pictures: those that can be read, in the order of their names.
         unreadable: by name, why a file cannot be read.
         hidden: names of files and folders that programs left; they count for nothing.
-        others: names of files that are no pictures by their ending or lie outside the classes' folders.
+        foreign: of `hidden`, those that hold pictures: thumbnails, what was thrown away; with their number.
+        others: names of files that are no pictures by their ending, or lie outside the classes' folders.
+        dropped: what could be a picture and does not count.
         empty: names of the classes' folders in which no picture can be read.
     """
 
-    folder: Path
+    layout: Layout
     pictures: list[Picture]
-    unreadable: dict[str, str]
+    unreadable: dict[str, Problem]
     hidden: list[str]
+    foreign: dict[str, int]
     others: list[str]
+    dropped: list[Dropped]
     empty: list[str]
 
     @property
+    def folder(self) -> Path:
+        """What was checked."""
+        return self.layout.folder
+
+    @cached_property
     def duplicates(self) -> list[list[Picture]]:
         """The pictures that look the same, in groups of two or more."""
-        groups: dict[int, list[Picture]] = {}
-        for picture in self.pictures:
-            groups.setdefault(picture.group, []).append(picture)
-        return [group for group in groups.values() if len(group) > 1]
+        return _grouped(self.pictures, "group")
 
-    @property
+    @cached_property
     def leaks(self) -> list[list[Picture]]:
         """Of `duplicates`, the groups that lie in more than one split."""
         return [group for group in self.duplicates if len({picture.split for picture in group}) > 1]
 
-    @property
+    @cached_property
     def contradictions(self) -> list[list[Picture]]:
         """Of `duplicates`, the groups that lie in more than one class: at least one is in the wrong one."""
         return [group for group in self.duplicates if len({picture.label for picture in group}) > 1]
+
+    @cached_property
+    def bursts(self) -> list[list[Picture]]:
+        """The pictures that were taken in one go, in groups of two or more."""
+        return _grouped(self.pictures, "burst")
 
     def counts(self, split: str | None = None) -> dict[str, int]:
         """The number of pictures of each class, of one split or of all."""
@@ -89,13 +145,22 @@ class FolderReport:
 
     def rows(self) -> list[Finding]:
         """The report: a row for each thing that was looked at, with the remedy where something is wrong."""
+        unreadable = [
+            Finding("unreadable", f"{name} {why.reason}", why.remedy) for name, why in self.unreadable.items()
+        ]
         return [
             *self._pictures(),
-            *_each("unreadable", [f"{name} {why}" for name, why in self.unreadable.items()], "replace or remove it"),
+            *self.layout.findings,
+            *self._unused(),
+            *self._classes(),
+            *_first(unreadable),
             *_each("empty", self.empty, "put pictures there or remove it"),
+            *_first([_dropped(kind) for kind in self.dropped]),
             *_each("leak", [_names(group) for group in self.leaks], "keep one: the score would reward remembering"),
             *_each("conflict", [_names(group) for group in self.contradictions], "keep the right one"),
             *self._same(),
+            *self._bursts(),
+            *self._values(),
             *_each("shape", [p.name for p in self.pictures if _is_stripe(p)], "crop it: a network sees its middle"),
             *self._ignored(),
         ]
@@ -121,13 +186,94 @@ class FolderReport:
         rows.append(Finding("sizes", f"{small.width} x {small.height} to {large.width} x {large.height} pixels"))
         return rows
 
+    def _unused(self) -> list[Finding]:
+        """Folders that are neither classes nor splits with classes."""
+        rows = []
+        for split, path in self.layout.unlabelled.items():
+            number = len(image_files(path))
+            found = f"{_name(path, self.folder)} has {_plural(number, 'picture', 's')} without classes"
+            if split == "test" and number:
+                rows.append(Finding("test", f"{found}: it is left out; helpers.predict tells their classes"))
+            else:
+                rows.append(Finding(split, found, "put one folder per class into it, or remove it"))
+        for path in self.layout.beside:
+            number = len(image_files(path))
+            found = f"{path.name} ({_plural(number, 'picture', 's')}) lies beside the splits and is not used"
+            rows.append(Finding("beside", found, "remove it, or move its pictures into a split" if number else ""))
+        return rows
+
+    def _classes(self) -> list[Finding]:
+        """Classes that differ between the splits, and names that people take for one."""
+        rows = []
+        splits = {split: class_folders(path) for split, path in self.layout.splits.items()}
+        train = splits.get("train", {})
+        for split, classes in splits.items():
+            for name in classes.keys() - train.keys() if train else ():
+                meant = similar(name, [known for known in train if known not in classes])
+                remedy = f"is it {meant!r}? then rename it" if meant else f"add it to train, or remove it from {split}"
+                rows.append(Finding("classes", f"{split} has {name!r}, which train lacks", remedy))
+            lacking = [
+                name for name in train if name not in classes and not similar(name, list(classes.keys() - train.keys()))
+            ]
+            if lacking:
+                found = f"{split} lacks {', '.join(lacking[:SHOWN])}{_more(len(lacking) - SHOWN)}"
+                rows.append(Finding("classes", found, "move some of the pictures there from train"))
+        for names in lookalikes(sorted({name for classes in splits.values() for name in classes})):
+            together = any(len(classes.keys() & set(names)) > 1 for classes in splits.values())
+            if together:
+                rows.append(
+                    Finding(
+                        "classes", f"{' and '.join(map(repr, names))} look alike", "if they are one class, join them"
+                    )
+                )
+        for split, classes in splits.items():
+            where = f"{split} has " if split else ""
+            for name, paths in classes.items():
+                if len(paths) > 1:
+                    found = f"{where}{name!r} twice: the names look identical, in two forms of Unicode"
+                    rows.append(Finding("classes", found, "move the pictures into one of the folders"))
+                elif name != name.strip():
+                    rows.append(Finding("classes", f"{where}{name!r}, with a blank at its end", "rename it"))
+        return _first(rows)
+
     def _same(self) -> list[Finding]:
         """Same split, same class: a waste, no mistake."""
-        harmless = [g for g in self.duplicates if g not in self.leaks and g not in self.contradictions]
+        worse = {id(group) for group in [*self.leaks, *self.contradictions]}
+        harmless = [group for group in self.duplicates if id(group) not in worse]
         return [Finding("twice", f"{_names(harmless[0])}{_more(len(harmless) - 1)}")] if harmless else []
 
+    def _bursts(self) -> list[Finding]:
+        """Series of one scene: their pictures count as one, and must not lie on two sides."""
+        if not self.bursts:
+            return []
+        longest = max(self.bursts, key=len)
+        found = f"{longest[0].name} to {longest[-1].name}{_more(len(self.bursts) - 1)}: taken in one go, by their looks"
+        return [Finding("burst", found, "count each series as one picture; split_folder keeps it together")]
+
+    def _values(self) -> list[Finding]:
+        """Files of 16 bits, and what is nearly black."""
+        rows = []
+        bits = Counter(p.bits for p in self.pictures if p.bits)
+        if len(bits) > 1:
+            found = f"pictures of 16 bits make use of {_listed({f'{n} bits:': bits[n] for n in sorted(bits)})}"
+            remedy = "each is made as bright as its own bits allow; save all with 8 bits, by one scale"
+            rows.append(Finding("bits", found, remedy))
+        elif bits:
+            (used, number), *_ = bits.items()
+            rows.append(
+                Finding("bits", f"{_plural(number, 'picture', 's')} of 16 bits: {2**used - 1} is read as white")
+            )
+        dark = [f"{p.name}, its brightest value is {p.brightest} of 255" for p in self.pictures if p.brightest < DARK]
+        return rows + _each("dark", dark, "is it meant to be black? else save it brighter")
+
     def _ignored(self) -> list[Finding]:
-        rows = {"hidden": self.hidden, "others": self.others}
+        dropped = {name for kind in self.dropped for name in kind.names}
+        hidden = [
+            f"{name} ({_plural(self.foreign[name], 'picture', 's')})" if name in self.foreign else name
+            for name in sorted(self.hidden, key=lambda name: name not in self.foreign)
+            if name not in dropped
+        ]
+        rows = {"hidden": hidden, "others": [name for name in self.others if name not in dropped]}
         return [
             Finding(title, f"ignored: {', '.join(names[:SHOWN])}{_more(len(names) - SHOWN)}")
             for title, names in rows.items()
@@ -146,17 +292,22 @@ class FolderReport:
         """Everything that was found, for programs."""
         found = {
             "folder": str(self.folder),
+            "splits": {split: str(path) for split, path in self.layout.splits.items() if split},
             "counts": self.counts(),
+            "findings": [asdict(row) for row in self.rows()],
             "pictures": [asdict(picture) for picture in self.pictures],
-            "unreadable": self.unreadable,
+            "unreadable": {name: why.reason for name, why in self.unreadable.items()},
             "duplicates": [[picture.name for picture in group] for group in self.duplicates],
             "leaks": [[picture.name for picture in group] for group in self.leaks],
             "contradictions": [[picture.name for picture in group] for group in self.contradictions],
+            "bursts": [[picture.name for picture in group] for group in self.bursts],
             "empty": self.empty,
             "hidden": self.hidden,
+            "foreign": self.foreign,
             "others": self.others,
+            "dropped": [asdict(kind) for kind in self.dropped],
         }
-        return json.dumps(found, indent=1)
+        return json.dumps(found, indent=1, default=str)
 
 
 def check_folder(folder: str | Path) -> FolderReport:
@@ -168,97 +319,164 @@ def check_folder(folder: str | Path) -> FolderReport:
     Raises:
         LessonError: there is no such folder, it is a file, or it has no folders.
     """
-    folder = picture_folder(folder)
-    roots = {split: folder / split for split in SPLITS if (folder / split).is_dir()}
-    if "train" not in roots:
-        roots = {"": folder}
-    files, hidden, others, classes = [], set(), [], []
-    for path in folder.iterdir():
-        if path.name.startswith(HIDDEN):
-            hidden.add(path.name)
-        elif not path.is_dir() or ("" not in roots and path.name not in roots):
-            others.append(path.name)
-    for split, root in roots.items():
-        for label in sorted(p for p in root.iterdir() if p.is_dir() and not p.name.startswith(HIDDEN)):
-            classes.append((split, label))
-            for path in sorted(label.rglob("*")):
-                if litter := next((part for part in _parents(path, label) if part.name.startswith(HIDDEN)), None):
-                    hidden.add(_name(litter, folder))
-                elif is_picture(path, label):
-                    files.append((path, split, label.name))
-                elif not path.is_dir():
-                    others.append(_name(path, folder))
-        if split:
-            hidden |= {_name(p, folder) for p in root.iterdir() if p.name.startswith(HIDDEN)}
-            loose = [p for p in root.iterdir() if not p.is_dir() and not p.name.startswith(HIDDEN)]
-            others += [_name(path, folder) for path in loose]
-    if not classes:
-        raise LessonError(f"{folder} has no folders; put the pictures into one folder per class.")
-
-    seen, sizes, prints, unreadable = [], [], [], {}
-    for path, split, label in tqdm(files, unit="picture"):
+    layout = read_layout(folder)
+    files = _Files(layout)
+    seen, unreadable = [], {}
+    for path, split, label in tqdm(files.images, unit="picture"):
         try:
-            image = load_image(path)
-        except LessonError as error:
-            unreadable[_name(path, folder)] = _reason(path, error)
+            decoded = decode_image(path, DECODED)
+        except UnreadableImage as error:
+            unreadable[files.name(path)] = Problem(error.reason, error.remedy)
             continue
-        seen.append((_name(path, folder), split, label))
-        sizes.append(image.size)
-        prints.append(_prints(image))
-    groups = same_looks(*map(np.array, zip(*prints, strict=True))) if prints else []
-    pictures = [Picture(*at, *size, int(group)) for at, size, group in zip(seen, sizes, groups, strict=True)]
+        brightest = max(high for _, high in decoded.image.getextrema())
+        facts = decoded.width, decoded.height, decoded.bits, brightest, decoded.taken
+        seen.append(((files.name(path), split, label), facts, *fingerprint(decoded.image)))
+    pictures = []
+    if seen:
+        at, facts, hashes, thumbnails = zip(*seen, strict=True)
+        hashes, thumbnails = np.array(hashes), np.array(thumbnails)
+        groups = same_looks(hashes, thumbnails).tolist()
+        bursts = find_bursts([name for name, *_ in at], [fact[-1] for fact in facts], hashes, thumbnails).tolist()
+        pictures = [
+            Picture(*place, width, height, group, burst, *rest)
+            for place, (width, height, *rest), group, burst in zip(at, facts, groups, bursts, strict=True)
+        ]
     full = {(p.split, p.label) for p in pictures}
-    empty = [_name(label, folder) for split, label in classes if (split, label.name) not in full]
-    return FolderReport(folder, pictures, unreadable, sorted(hidden), sorted(others), empty)
+    empty = [name for split, label, name in files.classes if (split, label) not in full]
+    hidden, others = sorted(files.hidden), sorted(files.others)
+    return FolderReport(layout, pictures, unreadable, hidden, files.foreign, others, files.dropped, empty)
 
 
-def same_looks(hashes: np.ndarray, thumbnails: np.ndarray) -> np.ndarray:
-    """Group pictures that look the same: near in their perceptual hash, and in their colours.
+class _Files:
+    """What lies in a folder: the images of its classes, and all the rest by its kind."""
 
-    The hash alone would take plain pictures, or drawn digits, for each other.
+    def __init__(self, layout: Layout):
+        self.folder = layout.folder
+        self.images: list[tuple[Path, str, str]] = []
+        self.classes: list[tuple[str, str, str]] = []
+        self.hidden: list[str] = []
+        self.foreign: dict[str, int] = {}
+        self.others: list[str] = []
+        self._dropped: dict[tuple[str, str], Dropped] = {}
+        roots = set(layout.splits.values())
+        for root in {self.folder, *(parent for path in roots for parent in _up_to(path, self.folder))} - roots:
+            self._look_beside(root, [])
+        for split, root in layout.splits.items():
+            classes = class_folders(root)
+            self._look_beside(root, [path for paths in classes.values() for path in paths])
+            for label, paths in classes.items():
+                for path in paths:
+                    self.classes.append((split, label, self.name(path)))
+                    self._look_into(path, split, label)
 
-    Args:
-        hashes: (n,) of uint64.
-        thumbnails: (n, values) of uint8.
+    @property
+    def dropped(self) -> list[Dropped]:
+        return list(self._dropped.values())
 
-    Returns:
-        The number of each picture's group, (n,).
-    """
-    pairs = []
-    for i in range(len(hashes) - 1):
-        near = i + 1 + np.flatnonzero(np.bitwise_count(hashes[i + 1 :] ^ hashes[i]) <= BITS)
-        apart = np.abs(thumbnails[near].astype(int) - thumbnails[i]).mean(1)
-        pairs += [(i, j) for j in near[apart <= LEVELS]]
-    i, j = np.array(pairs, dtype=int).reshape(-1, 2).T
-    return connected_components(coo_array((np.ones(len(i)), (i, j)), shape=2 * hashes.shape), directed=False)[1]
+    def name(self, path: Path) -> str:
+        return _name(path, self.folder)
+
+    def _look_beside(self, root: Path, classes: list[Path]) -> None:
+        """What lies in a folder beside the folders of its classes or splits."""
+        for path in sorted(root.iterdir()):
+            if is_hidden(path.name):
+                self._hide(path)
+            elif not path.is_dir():
+                self._look_at(path)
+                if path.name.lower().endswith(ENDINGS) and path.is_file():
+                    self._drop("outside the classes' folders", "move it into the folder of its class", path)
+
+    def _look_into(self, folder: Path, split: str, label: str) -> None:
+        for path, kind in walk(folder):
+            if kind == "image":
+                self.images.append((path, split, label))
+            elif kind == "hidden":
+                self._hide(path)
+            elif kind == "link":
+                self.others.append(self.name(path))
+                self._look_behind(path)
+            else:
+                self._look_at(path)
+
+    def _hide(self, path: Path) -> None:
+        number = len(image_files(path)) if path.is_dir() else int(sniff_file(path) in FORMATS)
+        self.hidden.append(self.name(path))
+        if number:
+            self.foreign[self.name(path)] = number
+        if number and not is_litter(path.name):
+            self._drop("with a name that looks hidden", "let it begin with a letter", path, number)
+
+    def _look_behind(self, link: Path) -> None:
+        """A link to a folder, or one that leads nowhere."""
+        if not link.exists():
+            self._drop("as links that lead nowhere", "put the file there, or remove the link", link)
+        elif not link.resolve().is_relative_to(self.folder.resolve()):  # else they count anyway
+            files = (path for path, kind in walk(link) if kind == "image")
+            if number := sum(1 for _ in islice(files, COUNTED)):
+                self._drop("behind a link to a folder", "move the pictures there in place of the link", link, number)
+
+    def _look_at(self, path: Path) -> None:
+        """A file that is no picture by its ending; perhaps it is one by its content."""
+        self.others.append(self.name(path))
+        if path.name.lower().endswith(ENDINGS) or not (found := sniff_file(path)):
+            return
+        if found == "GIF" and _is_animated(path):
+            return
+        ending = f"that end in {path.suffix}" if path.suffix else "without an ending"
+        if found in FORMATS:
+            self._drop(f"{found} files {ending}", f"let the names end in {_ending(found)}", path)
+        else:
+            self._drop(f"{found} files {ending}", "export them as PNG or JPEG, or remove them", path)
+
+    def _drop(self, reason: str, remedy: str, path: Path, number: int = 1) -> None:
+        kind = self._dropped.setdefault((reason, remedy), Dropped(reason, remedy))
+        kind.names.append(self.name(path))
+        kind.number += number
 
 
-def _prints(image: Image.Image) -> tuple[np.uint64, np.ndarray]:
-    bits = imagehash.phash(image).hash.ravel()
-    thumbnail = np.asarray(image.resize((16, 16), Image.Resampling.BOX)).ravel()
-    return np.packbits(bits).view(np.uint64)[0], thumbnail
+def _up_to(path: Path, folder: Path) -> list[Path]:
+    """The folders above `path`, up to `folder`."""
+    return [parent for parent in path.parents if parent.is_relative_to(folder)]
 
 
-def _reason(path: Path, error: LessonError) -> str:
-    if path.stat().st_size == 0:
-        return "is empty"
-    if isinstance(error.__cause__, UnidentifiedImageError):
-        return "holds no picture"
-    return f"is damaged ({error.__cause__})" if error.__cause__ else "does not say which number is white"
+def _is_animated(path: Path) -> bool:
+    try:
+        with Image.open(path) as file:
+            return getattr(file, "is_animated", False)
+    except Exception:  # damaged: a still one is asked for
+        return False
 
 
-def _parents(path: Path, folder: Path) -> list[Path]:
-    """The way from below `folder` to `path`."""
-    return [*reversed([p for p in path.parents if folder in p.parents]), path]
+def _ending(kind: str) -> str:
+    return {"JPEG": ".jpg", "TIFF": ".tif"}.get(kind, f".{kind.lower()}")
+
+
+def _dropped(kind: Dropped) -> Finding:
+    number = kind.number if kind.number < COUNTED else f"{kind.number} or more"
+    names = f"{', '.join(kind.names[:3])}{_more(len(kind.names) - 3)}"
+    return Finding("dropped", f"{number} {kind.reason}: {names}", kind.remedy)
+
+
+def _grouped(pictures: list[Picture], by: str) -> list[list[Picture]]:
+    groups: dict[int, list[Picture]] = {}
+    for picture in pictures:
+        groups.setdefault(getattr(picture, by), []).append(picture)
+    return [group for group in groups.values() if len(group) > 1]
 
 
 def _name(path: Path, folder: Path) -> str:
     return path.relative_to(folder).as_posix()
 
 
+def _first(rows: list[Finding]) -> list[Finding]:
+    """As many rows of one kind as are read."""
+    if len(rows) <= SHOWN:
+        return rows
+    return [*rows[:SHOWN], Finding(rows[0].name, f"and {len(rows) - SHOWN} more", "--json lists all")]
+
+
 def _each(title: str, found: list[str], remedy: str) -> list[Finding]:
-    rows = [Finding(title, text, remedy) for text in found[:SHOWN]]
-    return [*rows, Finding(title, f"and {len(found) - SHOWN} more", "--json lists all")] if found[SHOWN:] else rows
+    return _first([Finding(title, text, remedy) for text in found])
 
 
 def _names(group: list[Picture]) -> str:

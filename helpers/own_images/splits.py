@@ -7,6 +7,7 @@ import numpy as np
 
 from helpers.data import SampleDataset
 from helpers.errors import LessonError
+from helpers.own_images.groups import join_groups
 from helpers.own_images.report import FolderReport
 from helpers.transforms import data_transforms
 from helpers.weights import Preprocessing
@@ -33,7 +34,8 @@ def split_indices(
     """
     labels = np.unique(np.asarray(labels), return_inverse=True)[1]
     groups = np.arange(len(labels)) if groups is None else np.asarray(groups)
-    units = [np.flatnonzero(groups == group) for group in np.unique(groups)]
+    groups = np.unique(groups, return_inverse=True)[1]
+    units = np.split(np.argsort(groups, kind="stable"), np.cumsum(np.bincount(groups))[:-1])
     units = [units[i] for i in np.random.default_rng(seed).permutation(len(units))]
     units.sort(key=len, reverse=True)  # large groups first, while there is room for them
     lacks = {split: share * np.bincount(labels) for split, share in shares.items()}
@@ -47,45 +49,70 @@ def split_indices(
 
 
 def split_folder(
-    report: FolderReport, preprocessing: Preprocessing, seed: int = 0, skip_unreadable: bool = False
+    report: FolderReport,
+    preprocessing: Preprocessing,
+    seed: int = 0,
+    skip_unreadable: bool = False,
+    groups: Sequence | None = None,
 ) -> dict[str, SampleDataset]:
     """Datasets of a folder with one folder per class: 60 % to train, 20 % to validate, 20 % to test.
 
-    Pictures that look the same go to the same split.
+    Pictures that look the same go to the same split, and so do those of one burst. A folder with train and test, but
+    no val, keeps its test; of its train, 75 % are left to train and 25 % validate.
 
     Args:
         report: of the folder, from `check_folder`.
         preprocessing: of the weights that shall see the images.
         seed: fixes which picture goes where.
         skip_unreadable: go on without the files that cannot be read.
+        groups: for each of `report.pictures`, what it was taken of or with: pictures with the same value go to the
+            same split. `helpers.own_images.groups` makes them; None stands for a group by itself.
 
     Returns:
         `train`, `val` and `test`, each with its transform; `test` is left out where too few pictures are there.
 
     Raises:
-        LessonError: the folder is split already, a file cannot be read, or there are fewer than two classes
-            or three pictures.
+        LessonError: the folder has its val already, a file cannot be read, or there are too few classes or pictures.
     """
     folder, pictures = report.folder, report.pictures
-    if any(picture.split for picture in pictures):
-        raise LessonError(f"{folder} has train and val already; helpers.data.image_datasets takes it as it is.")
+    splits = {picture.split for picture in pictures}
+    if "val" in splits or "val" in report.layout.unlabelled or (splits - {""} and "train" not in splits):
+        names = " and ".join(path.name for path in report.layout.splits.values())
+        raise LessonError(f"{folder} is split already, into {names}; helpers.data.image_datasets takes it as it is.")
     if report.unreadable and not skip_unreadable:
         name, why = next(iter(report.unreadable.items()))
-        raise LessonError(f"{folder / name} {why}; replace or remove it, or go on without: skip_unreadable=True.")
+        raise LessonError(f"{folder / name} {why.reason}; {why.remedy}, or go on without: skip_unreadable=True.")
     class_names = list(report.counts())
     if len(class_names) < 2:
-        raise LessonError(f"{folder} has {len(class_names)} classes with pictures; two are needed.")
-    indices = split_indices([p.label for p in pictures], [p.group for p in pictures], seed=seed)
+        one = f"one class with pictures, {class_names[0]!r}" if class_names else "no class with pictures"
+        raise LessonError(f"{folder} has {one}; two are needed.")
+    if groups is not None and len(groups) != len(pictures):
+        raise LessonError(f"{len(groups)} groups for {len(pictures)} pictures; give one for each of report.pictures.")
+    together = join_groups([p.group for p in pictures], [p.burst for p in pictures], groups)
+    dealt = [i for i, picture in enumerate(pictures) if picture.split != "test"]
+    shares = {split: share for split, share in SHARES.items() if not (split == "test" and "test" in splits)}
+    shares = {split: share / sum(shares.values()) for split, share in shares.items()}
+    parts = split_indices([pictures[i].label for i in dealt], [together[i] for i in dealt], shares, seed)
+    indices = {split: [dealt[i] for i in part] for split, part in parts.items()}
+    if "test" in splits:
+        indices["test"] = [i for i, picture in enumerate(pictures) if picture.split == "test"]
     if not indices["val"]:
-        raise LessonError(f"{folder} has {len(pictures)} pictures, none is left to validate with; three are needed.")
+        raise LessonError(
+            f"{folder} has {len(pictures)} pictures in {len(class_names)} classes, and all are needed to train; "
+            "collect two or more of each class that do not belong together."
+        )
     if lost := set(class_names) - {pictures[i].label for i in indices["train"]}:
-        raise LessonError(f"{folder} has the class {min(lost)!r} only in copies of other classes' pictures; mend this.")
+        raise LessonError(
+            f"{folder} has no picture of {min(lost)!r} to train with that is not a copy, or of the group, of others; "
+            "look at the report, and collect more of it."
+        )
     if any(row.name == "few" for row in report.rows()):
         least = min(report.counts().items(), key=lambda item: item[1])
-        warnings.warn(f"{least[0]!r} has {least[1]} pictures; collect more, the scores mean little.", stacklevel=2)
+        number = "1 picture" if least[1] == 1 else f"{least[1]} pictures"
+        warnings.warn(f"{least[0]!r} has {number}; collect more, the scores mean little.", stacklevel=2)
     samples = [(str(folder / p.name), class_names.index(p.label)) for p in pictures]
     return {
         split: SampleDataset([samples[i] for i in indices[split]], class_names, transform)
         for split, transform in data_transforms(preprocessing).items()
-        if indices[split]
+        if indices.get(split)
     }

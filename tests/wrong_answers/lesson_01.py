@@ -62,6 +62,6 @@ WRONG = {
 RIGHT = {
     "q1": ["from PIL import Image\n\nwhite = normalise(Image.new('RGB', (1, 1), 'white'))[0, 0, 0]", "white = 2.25"],
     "q2": ["def undo(images):\n    return (images * std + mean).clamp(0, 1)"],
-    "q3": ["def for_evaluation(size):\n    return eval_transform(size)"],
+    "q3": ["def for_evaluation(size):\n    return eval_transform(track.preprocessing.at(size))"],
     "q4": ["my_augmentation = train"],
 }

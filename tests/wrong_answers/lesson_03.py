@@ -62,17 +62,17 @@ WRONG = {
         (START + "    model.train()\n    model.block[0].eval()", "end with `return`?"),
     ],
     "q5": [
-        ("my_network = freeze(replace_head(skeleton('resnet50'), 2))", "A ResNet again"),
-        ("my_network = freeze(skeleton('vgg16'))", "still makes 1000 scores"),
-        ("my_network = replace_head(skeleton('densenet121'), 2)", "parameters outside of the head"),
-        ("my_network = replace_head(skeleton('vgg16'), 2).requires_grad_(False)", "Nothing would be trained"),
+        ("my_network = freeze(replace_head(meta_model('resnet50'), 2))", "A ResNet again"),
+        ("my_network = freeze(meta_model('vgg16'))", "still makes 1000 scores"),
+        ("my_network = replace_head(meta_model('densenet121'), 2)", "parameters outside of the head"),
+        ("my_network = replace_head(meta_model('vgg16'), 2).requires_grad_(False)", "Nothing would be trained"),
         ("my_network = 'vgg16'", "A network is expected"),
         (
-            "my_network = skeleton('inception_v3').requires_grad_(False)\nmy_network.fc = nn.Linear(2048, 2)",
+            "my_network = meta_model('inception_v3').requires_grad_(False)\nmy_network.fc = nn.Linear(2048, 2)",
             "AuxLogits.fc still makes 1000 scores",
         ),
         (
-            "my_network = skeleton('mobilenet_v3_small').requires_grad_(False)\nmy_network.fc = nn.Linear(1024, 2)",
+            "my_network = meta_model('mobilenet_v3_small').requires_grad_(False)\nmy_network.fc = nn.Linear(1024, 2)",
             "Was the head itself replaced?",
         ),
         (
@@ -97,8 +97,8 @@ RIGHT = {
         "    return model"
     ],
     "q5": [
-        "my_network = freeze(replace_head(skeleton('squeezenet1_1'), 2))",
-        "my_network = freeze(replace_head(skeleton('inception_v3'), 2))",
-        "my_network = freeze(replace_head(skeleton('vit_b_16'), 2))",
+        "my_network = freeze(replace_head(meta_model('squeezenet1_1'), 2))",
+        "my_network = freeze(replace_head(meta_model('inception_v3'), 2))",
+        "my_network = freeze(replace_head(meta_model('vit_b_16'), 2))",
     ],
 }

@@ -7,7 +7,7 @@ ANSWER = "def answer_or_unsure(probabilities, threshold):\n    {}"
 UNTRAINED = (
     "torch.manual_seed(0)\n"
     "my_model = home / 'untrained.safetensors'\n"
-    "save_model(my_model, replace_head(load_model(track.weights), {}), {}, 96)\n"
+    "save_model(my_model, replace_head(load_model(track.weights), {}), {}, preprocessing)\n"
     "my_new_pictures = {}"
 )
 

@@ -25,17 +25,16 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import NamedTuple
 
 import safetensors.torch
 import torch
 import torchvision
+from support.server import Server
 from torch import nn
 from torch.utils.data import Subset, TensorDataset
 
-from benchmarks.runs import write_section
 from helpers import ROOT
 from helpers.data import image_datasets, make_dataloaders
 from helpers.downloads import fetch, find_mismatch
@@ -47,7 +46,7 @@ from helpers.own_images.archives import extract
 from helpers.tracks import IMAGES
 from helpers.training import train_model
 from helpers.transforms import eval_transform
-from helpers.weights import EMBEDDED
+from helpers.weights import EMBEDDED, Preprocessing
 
 KILLS = 100  # of each kind and each job
 ROUNDS = 3  # of ten processes at once, for each job
@@ -362,25 +361,11 @@ def ten_kernels(*prefix: str) -> None:
 # --- The jobs
 
 
-class Handler(BaseHTTPRequestHandler):
-    """Sends the server's file from the byte that is asked for."""
-
-    def do_GET(self) -> None:
-        begin = int(self.headers["Range"].removeprefix("bytes=").removesuffix("-"))
-        self.send_response(206 if begin else 200)
-        self.send_header("Content-Length", str(len(self.server.body) - begin))
-        self.end_headers()
-        self.wfile.write(self.server.body[begin:])
-
-    def log_message(self, *arguments) -> None:
-        pass
-
-
 @contextmanager
 def served(body: bytes) -> Iterator[str]:
     """An address of this machine from which a process of its own sends `body`."""
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server, tempfile.TemporaryDirectory() as temporary:
-        server.body = body
+    with Server() as server, tempfile.TemporaryDirectory() as temporary:
+        server.files = {"/file.bin": body}
 
         def serve(folder: Path) -> None:
             signal.alarm(3600)  # it outlives the others, but not for ever
@@ -388,7 +373,7 @@ def served(body: bytes) -> Iterator[str]:
 
         child = start(serve, Path(temporary) / "server")
         try:
-            yield f"http://127.0.0.1:{server.server_port}/file.bin"
+            yield server.url()
         finally:
             os.kill(child, signal.SIGKILL)
             wait(child)
@@ -411,7 +396,7 @@ def train(folder: Path, num_epochs: int = EPOCHS) -> None:
 def save(seed: int, folder: Path) -> None:
     torch.manual_seed(seed)
     model = torchvision.models.squeezenet1_1(num_classes=2)
-    save_model(folder / "model.safetensors", model, ["ants", "bees"], 96, "squeezenet1_1")
+    save_model(folder / "model.safetensors", model, ["ants", "bees"], Preprocessing(96), "squeezenet1_1")
 
 
 def learn(folder: Path) -> None:
@@ -474,34 +459,26 @@ def jobs() -> Iterator[dict[str, Job]]:
         }
 
 
-# --- The table
+def killed_and_together(kills: int, rounds: int) -> None:
+    """Kill each job so many times in each way, and run it ten times at once so often; prints what happened.
 
-
-def table(survived: list[Survived], worked: list[Together], kernels: list[str]) -> str:
-    lines = [f"| killed | {' | '.join(WAYS)} | kills that left a part | runs to the end |", "|---" * 6 + "|"]
-    for row in survived:
-        lines.append(f"| {row.name} | {' | '.join(str(row.kills[way]) for way in WAYS)} | {row.parts} | {row.ends} |")
-    lines += ["", "| ten at once in one folder | processes | of these killed |", "|---|---|---|"]
-    lines += [f"| {row.name} | {row.processes} | {row.killed} |" for row in worked]
-    lines += [f"| {kernel} | 10 | 0 |" for kernel in kernels]
-    return "\n".join(lines) + "\n"
+    Raises:
+        RuntimeError: as `check` and `has_ended`.
+    """
+    with jobs() as every:
+        for job in list(every.values())[:-1]:  # features are kept in memory: there is no file of them to spoil
+            print(survive(job, kills), flush=True)
+        for job in every.values():
+            print(together(job, rounds), flush=True)
 
 
 def main() -> None:
-    with jobs() as all_jobs:
-        survived, worked = [], []
-        for job in list(all_jobs.values())[:4]:
-            survived.append(survive(job, KILLS))
-            print(survived[-1], flush=True)
-        for job in all_jobs.values():
-            worked.append(together(job, ROUNDS))
-            print(worked[-1], flush=True)
+    killed_and_together(KILLS, ROUNDS)
     ten_kernels()
-    kernels = ["lesson 00, in ten kernels"]
+    print("lesson 00, in ten kernels")
     if can_be_read_only():
         ten_kernels(*READ_ONLY)
-        kernels.append("lesson 00, in ten kernels that may only read `data/`")
-    write_section("interruptions", table(survived, worked, kernels))
+        print("lesson 00, in ten kernels that may only read data/")
 
 
 if __name__ == "__main__":

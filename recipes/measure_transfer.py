@@ -1,7 +1,7 @@
 """Measure what each source of pretrained weights is worth on each set of images, and write it into the model cards.
 
-    python data/recipes/measure_transfer.py                  # on test; the photographs, if they are there, on val
-    python data/recipes/measure_transfer.py --photos FOLDER  # the photographs from another folder
+    python -m recipes.measure_transfer                  # on test; the photographs, if they are there, on val
+    python -m recipes.measure_transfer --photos FOLDER  # the photographs from another folder
 
 Each result is kept in `data/weights/results.json` as soon as it is there, so a run that was stopped goes on where it
 ended. Delete an entry to measure it again. What is quick comes first, then a seed after the other. It multiplies in

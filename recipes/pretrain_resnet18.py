@@ -5,7 +5,7 @@ set has no *ant*, so both stay unseen until the lessons. DATA is either the publ
 (`tiny-imagenet-200/`, with `train/<wnid>/images/*.JPEG`) or a folder of packed parts
 (`part-*.npz` with `data`, `offsets`, `labels`, and `classes.json`).
 
-    python data/recipes/pretrain_resnet18.py DATA
+    python -m recipes.pretrain_resnet18 DATA
 
 Everything random is derived from the seed and the step's number, so a run that was killed goes on
 from its last checkpoint with the batches it would have had. Batches are cut and flipped on the

@@ -1,0 +1,1 @@
+"""The programs that made the images and the weights of this repository."""

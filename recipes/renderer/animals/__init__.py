@@ -1,0 +1,1 @@
+"""The animals, one a module; `anatomy` has what they share."""

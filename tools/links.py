@@ -1,0 +1,47 @@
+"""Writes where the repository lies into pyproject.toml and into the links of the documents.
+
+    python tools/links.py OWNER/REPO      `make links TO=OWNER/REPO` calls it
+
+pyproject.toml is the one place that says it; tests hold the links to that. It needs nothing but Python.
+"""
+
+import re
+import sys
+import tomllib
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def repository(root: Path = ROOT) -> str:
+    """OWNER/REPO, as pyproject.toml has it."""
+    urls = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["project"]["urls"]
+    return str(urls["Repository"]).removeprefix("https://github.com/")
+
+
+def spellings(address: str) -> list[str]:
+    """How links spell OWNER/REPO: plainly, inside another address, and as the folder of a clone inside another."""
+    return [address, address.replace("/", "%2F"), f"lab%2Ftree%2F{address.partition('/')[2]}%2F"]
+
+
+def documents(root: Path = ROOT) -> list[Path]:
+    """What has links to the repository."""
+    return [*sorted(root.glob("*.md")), *sorted(root.glob("docs/*.md")), root / "CITATION.cff", root / "pyproject.toml"]
+
+
+def main() -> int:
+    address = sys.argv[1] if len(sys.argv) == 2 else ""
+    if not re.fullmatch(r"[\w.-]+/[\w.-]+", address):
+        print("Say where the repository lies: make links TO=OWNER/REPO", file=sys.stderr)
+        return 1
+    changes = list(zip(spellings(repository()), spellings(address), strict=True))
+    for path in documents():
+        text = path.read_text(encoding="utf-8")
+        for old, new in changes:
+            text = text.replace(old, new)
+        path.write_text(text, encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
