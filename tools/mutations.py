@@ -58,9 +58,9 @@ FAULTS = [
     Mutation(MODELS, "nn.Linear, nn.Conv2d))][-1]", "nn.Linear, nn.Conv2d))][0]", "tests/test_models.py"),
     Mutation(MODELS, "            layer.eval()", "            pass", "tests/test_models.py"),
     Mutation(MODELS, "keep = (*find_heads(model), *trainable)", "keep = trainable", "tests/test_models.py"),
-    Mutation(MODELS, "parameter.ndim > 1]", "True]", "tests/test_models.py"),
-    Mutation(MODELS, "hexdigest() != sums[path.name]", 'hexdigest() == ""', "tests/test_weights.py"),
-    Mutation(MODELS, "            layer.requires_grad_(False)", "            layer.eval()", "tests/test_models.py"),
+    Mutation(MODELS, "and parameter.ndim > 1", "", "tests/test_models.py"),
+    Mutation("helpers/weights.py", "hexdigest() != self.sha256", 'hexdigest() == ""', "tests/test_weights.py"),
+    Mutation(MODELS, "        layer.requires_grad_(False)", "        layer.eval()", "tests/test_models.py"),
     # training
     Mutation(TRAINING, "optimizer.zero_grad()  # first", "pass  # first", "tests/test_training.py"),
     Mutation(TRAINING, "loss.detach() * len(y)", "loss.detach() * 4", "tests/test_training.py"),
@@ -88,7 +88,7 @@ FAULTS = [
     Mutation(EVALUATION, "    model.eval()\n", "", "tests/test_evaluation.py"),
     Mutation(EVALUATION, 'method="wilson").low', 'method="exact").low', "tests/test_evaluation.py"),
     Mutation(EVALUATION, ".abs().sum() / len", ".sum().abs() / len", "tests/test_evaluation.py"),
-    Mutation(EXPLAIN, "relu_attributions=True", "relu_attributions=False", "tests/test_explain.py"),
+    Mutation(EXPLAIN, "keepdim=True).relu()", "keepdim=True)", "tests/test_explain.py"),
     Mutation(EXPLAIN, "            module.reset_parameters()", "            pass", "tests/test_explain.py"),
     # exercises
     Mutation(EXERCISES, "except BaseException as error:", "except ValueError as error:", "tests/test_exercises.py"),
