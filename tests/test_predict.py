@@ -102,7 +102,7 @@ def rewrite(path, weights=(), **metadata):
             lambda path: rewrite(path, architecture="resnet50"),
             r"does not match resnet50 with 3 classes: layer1.0.conv1",
         ),
-        (lambda path: rewrite(path, architecture="nonet"), "'nonet', which torchvision lacks"),
+        (lambda path: rewrite(path, architecture="nonet"), r"cannot be built\. There is no architecture 'nonet'"),
         (lambda path: rewrite(path, class_names='["a"]'), r"fc.weight is \(3, 512\), expected \(1, 512\)"),
         (lambda path: rewrite(path, {"more": torch.zeros(1)}), r"more is \(1,\), expected none"),
     ],
