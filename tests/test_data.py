@@ -568,7 +568,7 @@ def shown(splits, monkeypatch):
 
     monkeypatch.setattr("helpers.widgets.imshow", record)
     dataset = ImageDataset(splits / "train", train_transform(Preprocessing(16)))
-    return batch_explorer(dataset, batch_size=4), dataset, pictures
+    return batch_explorer(dataset, Preprocessing(16), batch_size=4), dataset, pictures
 
 
 def test_the_explorer_walks_through_the_folder(shown):
