@@ -134,7 +134,7 @@ def sniff_file(path: Path) -> str | None:
     try:
         with path.open("rb") as file:
             found = sniff(file.read(SNIFFED))
-    except OSError:
+    except (OSError, ValueError):
         return None
     return "camera raw" if found == "TIFF" and path.suffix.lower() in RAW_ENDINGS else found
 
@@ -154,11 +154,13 @@ def _from_array(array: np.ndarray) -> tuple[Image.Image | np.ndarray, int, int]:
 
 def _decode(source, min_side: int) -> tuple[Image.Image, int, int, int, datetime | None]:
     """The upright image in its own mode, its size before it was scaled, the bits of colours of 16 bits, its date."""
-    source = _openable(source)
     try:
+        source = _openable(source)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # there is a limit below
             file = source if isinstance(source, Image.Image) else _open(source)
+        if not file.width * file.height:
+            raise UnreadableImage("", "has no pixels", "replace it or take it out")
         if file.width * file.height > MAX_PIXELS:
             raise _too_large(file.width * file.height)
         size = file.size
@@ -184,10 +186,12 @@ def _decode(source, min_side: int) -> tuple[Image.Image, int, int, int, datetime
         raise UnreadableImage("", "is not there", "check its name") from error
     except PermissionError as error:
         raise UnreadableImage("", "may not be read by you", "change its permissions") from error
+    except OSError as error:
+        if error.errno is None:
+            raise _damaged(source, error) from error
+        raise UnreadableImage("", f"cannot be opened: {error.strerror}", "check its name and its disk") from error
     except Exception as error:  # each of Pillow's decoders fails in its own way
-        kind = _format(source)
-        damaged = f"is HEIC, and damaged ({error})" if kind == "HEIC" else f"is damaged ({error})"
-        raise UnreadableImage("", " ".join(damaged.split()), "replace it or take it out") from error
+        raise _damaged(source, error) from error
     return image, *(size[::-1] if turned else size), bits, taken
 
 
@@ -198,6 +202,8 @@ def _openable(source):
     if isinstance(source, (bytes, bytearray, memoryview)):
         return io.BytesIO(source)
     if isinstance(source, (str, Path)):
+        if str(source).startswith(("http://", "https://")):
+            raise UnreadableImage("", "is an address on the web", "download it first")
         path = Path(source).expanduser()
         if path.is_dir():
             raise UnreadableImage("", "is a folder", "give a picture in it")
@@ -244,6 +250,11 @@ def _unidentified(source: Path | io.BytesIO) -> UnreadableImage:
     if kind in FORMATS:
         return UnreadableImage("", f"is {kind}, and damaged", "replace it or take it out")
     return UnreadableImage("", f"is {kind}, which is not read", "export it as PNG or JPEG")
+
+
+def _damaged(source: Path | io.BytesIO | Image.Image, error: Exception) -> UnreadableImage:
+    kind = "HEIC, and damaged" if _format(source) == "HEIC" else "damaged"
+    return UnreadableImage("", f"is {kind} ({' '.join(str(error).split())})", "replace it or take it out")
 
 
 def _too_large(pixels: int) -> UnreadableImage:

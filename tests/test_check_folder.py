@@ -81,7 +81,7 @@ def test_hidden_files_and_other_kinds_are_said(folder):
     assert found.hidden == [".ipynb_checkpoints", "ants/.DS_Store", "ants/__MACOSX"]
     assert found.others == ["bees/imageNotFound.gif", "notes.txt"]
     assert "notes.txt" in row(found, "others") and ".DS_Store" in row(found, "hidden")
-    assert "!!  dropped    1 GIF files that end in .gif: bees/imageNotFound.gif; export them" in str(found)
+    assert "!!  dropped    1 GIF ending in .gif: bees/imageNotFound.gif; export them" in str(found)
     assert len(found.pictures) == 10
 
 
@@ -213,17 +213,17 @@ def stored(kind: str, **options) -> bytes:
 @pytest.mark.parametrize(
     ("name", "content", "said"),
     [
-        ("IMG_1", stored("JPEG"), "1 JPEG files without an ending: ants/IMG_1; let the names end in .jpg"),
+        ("IMG_1", stored("JPEG"), "1 JPEG without an ending: ants/IMG_1; let the names end in .jpg"),
         (
             "a.jpg_large",
             stored("PNG"),
-            "1 PNG files that end in .jpg_large: ants/a.jpg_large; let the names end in .png",
+            "1 PNG ending in .jpg_large: ants/a.jpg_large; let the names end in .png",
         ),
-        ("a.jpg.download", stored("WEBP"), "1 WebP files that end in .download"),
-        ("scan.bak", stored("TIFF"), "1 TIFF files that end in .bak: ants/scan.bak; let the names end in .tif"),
-        ("a.gif", stored("GIF"), "1 GIF files that end in .gif: ants/a.gif; export them as PNG or JPEG, or remove"),
-        ("a.dcm", bytes(128) + b"DICM", "1 DICOM files that end in .dcm: ants/a.dcm; export them as PNG or JPEG"),
-        ("a.NEF", b"II*\0" + bytes(200), "1 camera raw files that end in .NEF: ants/a.NEF; export them as PNG"),
+        ("a.jpg.download", stored("WEBP"), "1 WebP ending in .download"),
+        ("scan.bak", stored("TIFF"), "1 TIFF ending in .bak: ants/scan.bak; let the names end in .tif"),
+        ("a.gif", stored("GIF"), "1 GIF ending in .gif: ants/a.gif; export them as PNG or JPEG, or remove"),
+        ("a.dcm", bytes(128) + b"DICM", "1 DICOM ending in .dcm: ants/a.dcm; export them as PNG or JPEG"),
+        ("a.NEF", b"II*\0" + bytes(200), "1 camera raw ending in .NEF: ants/a.NEF; export them as PNG"),
         (".hidden.png", stored("PNG"), "1 with a name that looks hidden: ants/.hidden.png; let it begin with a letter"),
         ("__a.png", stored("PNG"), "1 with a name that looks hidden: ants/__a.png; let it begin with a letter"),
     ],
@@ -268,7 +268,7 @@ def test_links_are_named(folder, tmp_path_factory):
     found = check_folder(folder)
     assert found.counts() == {"ants": 5, "bees": 5}
     assert "2 behind a link to a folder: ants/more; move the pictures there in place of the link" in dropped(found)
-    assert "1 as links that lead nowhere: ants/gone.jpg; put the file there" in dropped(found)
+    assert "1 by links that lead nowhere: ants/gone.jpg; put the file there" in dropped(found)
     assert "round" not in dropped(found) and "ants/round" in found.others
 
 

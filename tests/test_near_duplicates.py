@@ -42,6 +42,12 @@ def test_the_groups_are_those_of_all_pairs(seed):
     assert len(set(zip(ours, theirs, strict=True))) == len(set(ours)) == len(set(theirs))
 
 
+def test_other_colours_of_the_same_brightness_are_not_the_same():
+    thumbnails = np.array([[200, 0] * 4, [0, 200] * 4, [198, 1] * 4], dtype=np.uint8)
+    groups = same_looks(np.zeros(3, dtype=np.uint64), thumbnails)
+    assert groups[0] == groups[2] != groups[1]
+
+
 class Counted(np.ndarray):
     """An array that counts how many rows are taken out of it."""
 

@@ -32,7 +32,7 @@ class Mutation(NamedTuple):
 
 TRANSFORMS, DATA, MODELS = "helpers/transforms.py", "helpers/data.py", "helpers/models.py"
 TRAINING, FEATURES, EVALUATION = "helpers/training.py", "helpers/features.py", "helpers/evaluation.py"
-CHECK_FOLDER, SPLITS = "helpers/check_folder.py", "helpers/splits.py"
+IMAGES, LAYOUTS, OWN = "helpers/images.py", "helpers/layouts.py", "helpers/own_images"
 EXPLAIN, FILES, INTERRUPTIONS = "helpers/explain.py", "helpers/files.py", "tests/test_interruptions.py"
 EXERCISES = "helpers/exercises/__init__.py"
 EXERCISES_04, EXERCISES_06 = "helpers/exercises/lesson_04.py", "helpers/exercises/lesson_06.py"
@@ -51,9 +51,9 @@ FAULTS = [
     # data
     Mutation(DATA, 'shuffle=split == "train"', "shuffle=False", "tests/test_data.py"),
     Mutation(DATA, "transforms[split], train.classes)", "transforms[split])", "tests/test_data.py"),
-    Mutation(DATA, "ImageOps.exif_transpose(file)", "file.copy()", "tests/test_data.py"),
+    Mutation(IMAGES, "ImageOps.exif_transpose(image)", "image.copy()", "tests/test_data.py"),
     Mutation(DATA, "1 / labels.bincount()", "labels.bincount()", "tests/test_data.py"),
-    Mutation(DATA, "for path in sorted(folder.rglob", "for path in (folder.rglob", "tests/test_data.py"),
+    Mutation(LAYOUTS, "sorted(scan, key=lambda entry: entry.name)", "list(scan)", "tests/test_data.py"),
     # models
     Mutation(MODELS, "nn.Linear, nn.Conv2d))][-1]", "nn.Linear, nn.Conv2d))][0]", "tests/test_models.py"),
     Mutation(MODELS, "            layer.eval()", "            pass", "tests/test_models.py"),
@@ -104,10 +104,15 @@ FAULTS = [
     Mutation(EDITIONS, "cell.source = answered(cell.source, answers[name])", "pass", "tests/test_editions.py"),
     Mutation(COURSE, 'f"from {module} import {exercise.name}",', '"",', "tests/test_nbgrader_course.py"),
     # the reader's own pictures
-    Mutation(CHECK_FOLDER, "apart <= LEVELS", "apart >= 0", "tests/test_check_folder.py"),
-    Mutation(CHECK_FOLDER, "if len({picture.split for picture in group}) > 1", "if False", "tests/test_check_folder.py"),
-    Mutation(SPLITS, "groups == group) for group", "groups == group)[:1] for group", "tests/test_splits.py"),
-    Mutation(SPLITS, "[p.group for p in pictures], seed", "None, seed", "tests/test_splits.py"),
+    Mutation(f"{OWN}/near_duplicates.py", "i) <= LEVELS]", "i) <= 255]", "tests/test_near_duplicates.py"),
+    Mutation(
+        f"{OWN}/near_duplicates.py", "np.unique(np.concatenate(near))", "near[0]", "tests/test_near_duplicates.py"
+    ),
+    Mutation(
+        f"{OWN}/report.py", "if len({picture.split for picture in group}) > 1", "if False", "tests/test_check_folder.py"
+    ),
+    Mutation(f"{OWN}/splits.py", "[p.group for p in pictures], ", "", "tests/test_splits.py"),
+    Mutation(f"{OWN}/splits.py", "[together[i] for i in dealt]", "None", "tests/test_groups.py"),
     Mutation("helpers/downloads.py", "unpacked > max(", "unpacked < 0 * max(", "tests/test_hostile_inputs.py"),
     Mutation("helpers/downloads.py", "path.parts or path.anchor", "path.parts", "tests/test_hostile_inputs.py"),
     # interruptions

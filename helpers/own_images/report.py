@@ -409,7 +409,7 @@ class _Files:
     def _look_behind(self, link: Path) -> None:
         """A link to a folder, or one that leads nowhere."""
         if not link.exists():
-            self._drop("as links that lead nowhere", "put the file there, or remove the link", link)
+            self._drop("by links that lead nowhere", "put the file there, or remove the link", link)
         elif not link.resolve().is_relative_to(self.folder.resolve()):  # else they count anyway
             files = (path for path, kind in walk(link) if kind == "image")
             if number := sum(1 for _ in islice(files, COUNTED)):
@@ -422,11 +422,11 @@ class _Files:
             return
         if found == "GIF" and _is_animated(path):
             return
-        ending = f"that end in {path.suffix}" if path.suffix else "without an ending"
+        ending = f"ending in {path.suffix}" if path.suffix else "without an ending"
         if found in FORMATS:
-            self._drop(f"{found} files {ending}", f"let the names end in {_ending(found)}", path)
+            self._drop(f"{found} {ending}", f"let the names end in {_ending(found)}", path)
         else:
-            self._drop(f"{found} files {ending}", "export them as PNG or JPEG, or remove them", path)
+            self._drop(f"{found} {ending}", "export them as PNG or JPEG, or remove them", path)
 
     def _drop(self, reason: str, remedy: str, path: Path, number: int = 1) -> None:
         kind = self._dropped.setdefault((reason, remedy), Dropped(reason, remedy))
