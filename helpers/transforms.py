@@ -70,8 +70,8 @@ def augmentation(
 
 def data_transforms(preprocessing: Preprocessing) -> dict[str, v2.Compose]:
     """The transform of each split: random for `train`, deterministic for `val` and `test`."""
-    return {split: eval_transform(preprocessing) for split in ("val", "test")} | {
-        "train": train_transform(preprocessing)
+    return {"train": train_transform(preprocessing)} | {
+        split: eval_transform(preprocessing) for split in ("val", "test")
     }
 
 
