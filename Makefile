@@ -6,10 +6,13 @@ READY := .venv/ready
 CHECKS := .venv/checks
 NBGRADER := .venv-nbgrader/ready
 REVEAL := build/reveal/sphinx_revealjs
-# JupyterLab refuses to run as root, as one is in most containers.
+# JupyterLab refuses to run as root, the user of most containers.
 AS_ROOT := $(if $(filter 0,$(shell id -u)),--allow-root)
 # Without these two settings the allocator returns and reclaims every batch: training is then several times slower.
 FAST := MALLOC_MMAP_MAX_=0 MALLOC_TRIM_THRESHOLD_=100000000000
+
+# Python compiles what it imports, which takes a lesson 15 s. It may keep that, even where a container forbids it.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help
 help:

@@ -1,6 +1,7 @@
 """One image, from a file, an upload or an array, as it is meant to be seen (lesson 01)."""
 
 import io
+import sys
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,10 +9,8 @@ from datetime import datetime
 from pathlib import Path
 
 import numpy as np
-import torch
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 from torchvision.datasets.folder import IMG_EXTENSIONS
-from torchvision.io import ImageReadMode, decode_png
 
 from helpers.errors import LessonError
 
@@ -167,9 +166,10 @@ def _decode(source, min_side: int) -> tuple[Image.Image, int, int, int, datetime
         if min_side and file.format in ("JPEG", "MPO"):
             file.draft(None, (min_side, min_side))
         try:
+            low = _low_bytes(file) if wide else 0
             taken, turned = _exif(file)
             file.load()
-            image, bits = _lower_bits(file, source) if wide else (file, 0)
+            image, bits = _lower_bits(file, low) if wide else (file, 0)
             image = ImageOps.exif_transpose(image)
         finally:
             if file is not source:
@@ -286,16 +286,32 @@ def _to_eight_bits(numbers: np.ndarray) -> tuple[Image.Image, int]:
     return Image.fromarray((numbers >> (bits - 8)).astype(np.uint8)), bits
 
 
-def _lower_bits(file: Image.Image, source) -> tuple[Image.Image, int]:
+def _lower_bits(file: Image.Image, low: np.ndarray | int) -> tuple[Image.Image, int]:
     """Colours of 16 bits, of which Pillow keeps the upper 8. Where those are nearly empty, the image is below."""
-    if max(high for _, high in file.convert("RGB").getextrema()) >= 2**6:
+    high = np.asarray(file).astype(np.uint16)
+    if high[..., :3].max() >= 2**6:
         return file, 16
-    path = file.filename if source is file else source
-    if file.format == "PNG" and path:  # torchvision decodes all bits, of this format alone
-        content = path.getvalue() if isinstance(path, io.BytesIO) else Path(path).read_bytes()
-        tensor = decode_png(torch.frombuffer(bytearray(content), dtype=torch.uint8), ImageReadMode.UNCHANGED)
-        image, bits = _to_eight_bits(tensor.permute(1, 2, 0).numpy())
-    else:
-        image, bits = _to_eight_bits(np.asarray(file).astype(np.uint16) << 8)
+    image, bits = _to_eight_bits((high << 8) | low)
     image.getexif()[ExifTags.Base.Orientation] = file.getexif().get(ExifTags.Base.Orientation, 1)
     return image, bits
+
+
+def _low_bytes(file: Image.Image) -> np.ndarray | int:
+    """The lower 8 of 16 bits of a file: read with the other byte order, they are where Pillow looks for the upper."""
+    place = file.fp.tell()
+    file.fp.seek(0)
+    content = file.fp.read()
+    file.fp.seek(place)
+    try:
+        with Image.open(io.BytesIO(content)) as other:
+            other.tile = [tile._replace(args=_swapped(tile.args)) for tile in other.tile]
+            return np.asarray(other)
+    except (ValueError, KeyError):  # no such order, as for grey with transparency: the upper bits have to do
+        return 0
+
+
+def _swapped(args: str | tuple) -> str | tuple:
+    if not isinstance(args, str):
+        return (_swapped(args[0]), *args[1:])
+    other = {"B": "L", "L": "B", "N": "B" if sys.byteorder == "little" else "L"}
+    return args[:-1] + other[args[-1]]

@@ -80,10 +80,11 @@ def visualize_model(
     """Show the first images of `loader` with the model's predictions, and the true class where that differs."""
     model.eval()
     x, y = (torch.cat(part)[:num_images] for part in zip(*_take(loader, num_images), strict=True))
-    confidence, predicted = forward_checked(model, to_device(x, model)).float().softmax(1).cpu().max(1)
+    confidence, predicted = (
+        part.tolist() for part in forward_checked(model, to_device(x, model)).float().softmax(1).max(1)
+    )
     titles = [
-        prediction_title(class_names[p], float(c), class_names[t])
-        for p, c, t in zip(predicted, confidence, y, strict=True)
+        prediction_title(class_names[p], c, class_names[t]) for p, c, t in zip(predicted, confidence, y, strict=True)
     ]
     return show_images(list(denormalise(x, preprocessing)), titles, columns=min(num_images, 6))
 

@@ -46,5 +46,5 @@ def test_a_file_is_in_one_lane(path):
     lanes = marks_of(path) & LANES
     assert len(lanes) <= 1
     if "quick" in lanes:
-        slow = {"nbclient", "nbval", "playwright"}
+        slow = {"nbclient", "playwright"}
         assert not imported_by(path) & slow, "a kernel or a browser is not quick"

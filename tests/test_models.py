@@ -502,7 +502,11 @@ def test_other_errors_are_left_alone():
 
 @pytest.mark.parametrize(
     ("architecture", "size"),
-    [("vgg16", 64), ("resnet50", 224), ("inception_v3", 299)],  # VGG16 at 224 px takes the lesson's time
+    [
+        pytest.param("vgg16", 64, marks=pytest.mark.nightly),  # at 224 px it takes the lesson's time
+        pytest.param("resnet50", 224, marks=pytest.mark.nightly),
+        ("inception_v3", 299),
+    ],
 )
 def test_large_networks_train_a_real_step(architecture, size):
     torch.manual_seed(0)

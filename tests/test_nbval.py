@@ -7,39 +7,37 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from nbformat import NotebookNode, v4
+from nbformat import v4
 
 from tools import notebook_hygiene as hygiene
 from tools.environment import SANITIZER
 from tools.notebook_hygiene import Lesson
 
-
-def cell(source: str, output: NotebookNode) -> NotebookNode:
-    return v4.new_code_cell(source, execution_count=1, outputs=[output])
+SAID_2 = v4.new_output("stream", text="2\n")
+TOOK_1_S = v4.new_output("stream", text="took 1.0 s\n")
+PICTURE = v4.new_output("display_data", {"image/png": "AAAA", "text/plain": "3"})
+WIDGET = """\
+import ipywidgets
+live = {"model_id": ipywidgets.IntSlider().model_id}
+display({"image/png": "AAAA", "text/plain": "3", "application/vnd.jupyter.widget-view+json": live}, raw=True)"""
+CELLS = {
+    "same": v4.new_code_cell("print('took 2.5 s')", execution_count=1, outputs=[TOOK_1_S]),
+    "changed": v4.new_code_cell("print(1)", execution_count=2, outputs=[SAID_2]),
+    "null_count": v4.new_code_cell("print(1)"),
+    "widget_taken_out": v4.new_code_cell(WIDGET, execution_count=4, outputs=[PICTURE]),
+}
 
 
 @pytest.fixture(scope="module")
 def verdicts(tmp_path_factory) -> dict[str, str]:
-    """What strict nbval says to the notebooks below, by name."""
+    """What strict nbval says to the cells, by name."""
     folder = tmp_path_factory.mktemp("nbval")
-    stream = v4.new_output("stream", text="took 1.0 s\n")
-    changed = v4.new_output("stream", text="2\n")
-    widget = "import ipywidgets as w\ndisplay({'image/png': 'AAAA', 'text/plain': '3', **%s}, raw=True)"
-    live = "{'application/vnd.jupyter.widget-view+json': {'model_id': w.IntSlider().model_id}}"
-    notebooks = {
-        "same": cell("print('took 2.5 s')", stream),
-        "changed": cell("print(1)", changed),
-        "null_count": v4.new_code_cell("print(1)"),
-        "widget_taken_out": cell(
-            widget % live, v4.new_output("display_data", {"image/png": "AAAA", "text/plain": "3"})
-        ),
-    }
-    for name, content in notebooks.items():
-        nbformat.write(v4.new_notebook(cells=[content]), folder / f"{name}.ipynb")
+    nbformat.write(v4.new_notebook(cells=list(CELLS.values())), folder / "cells.ipynb")
     command = f"-m pytest -rA --nbval --nbval-current-env --nbval-sanitize-with={SANITIZER} {folder}"
     run = subprocess.run([sys.executable, *command.split()], cwd=folder, capture_output=True, text=True)
-    said = re.findall(r"^(PASSED|FAILED) .*?(\w+)\.ipynb", run.stdout, re.MULTILINE)
-    return {name: verdict for verdict, name in said}
+    said = re.findall(r"^(PASSED|FAILED) .*::Cell (\d)", run.stdout, re.MULTILINE)
+    verdicts = {int(number): verdict for verdict, number in said}
+    return {name: verdicts[number] for number, name in enumerate(CELLS)}
 
 
 def test_nbval_fails_on_a_changed_text(verdicts):

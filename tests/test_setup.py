@@ -147,6 +147,14 @@ def test_jupyterlab_asks_nobody_about_news(tmp_path):
     assert settings["schema"]["properties"]["fetchNews"]["default"] == "false"
 
 
+def test_python_keeps_what_it_compiles_whatever_the_container_says():
+    command = ["make", "--eval=show: ; @env", "show"]
+    forbidden = os.environ | {"PYTHONDONTWRITEBYTECODE": "1"}
+    shown = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True, env=forbidden).stdout
+    assert "PATH=" in shown
+    assert "PYTHONDONTWRITEBYTECODE" not in shown
+
+
 @pytest.mark.parametrize(("user", "is_root"), [(0, True), (1000, False)])
 def test_only_as_root_make_lets_root_in_and_says_so(user, is_root, tmp_path):
     (tmp_path / "id").write_text(f"#!/bin/sh\necho {user}\n")
@@ -169,7 +177,7 @@ def test_ruff_finds_nothing(arguments):
 
 UV_VERSION = next(str(pin.specifier).removeprefix("==") for pin in PINS if pin.name == "uv")
 FAKE_UV = """\
-#!python
+#!/usr/bin/env python3
 import os, signal, sys
 from pathlib import Path
 
@@ -216,7 +224,7 @@ def asked(set_up) -> list[str]:
     """What uv was asked for so far, without what does not change."""
     lines = (set_up.project / "asked.txt").read_text().splitlines()
     assert all("--constraint requirements.txt" in line for line in lines)
-    return [line.partition("requirements.txt ")[2].replace("--compile-bytecode ", "") for line in lines]
+    return [line.partition("requirements.txt ")[2] for line in lines]
 
 
 ASK = "--dry-run --no-deps torch torchvision"

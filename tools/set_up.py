@@ -68,9 +68,7 @@ def set_up(checks: bool) -> None:
     run(PYTHON, "-m", "pip", "install", "--quiet", "--constraint", "requirements.txt", "uv")
     # As constraints, the exact pins bind only what this machine needs.
     packages = ["--editable", ".", *(["--group", "checks"] if checks else [])]
-    # Python compiles what it imports, once: 8 s. Where it is forbidden to keep that, each start would take as long.
-    compiled = ["--compile-bytecode"] if sys.dont_write_bytecode else []
-    run(*INSTALL, *fitting_torch(), *compiled, *packages)
+    run(*INSTALL, *fitting_torch(), *packages)
     unfinished.replace(ready)
     if checks:
         (VENV / "checks").touch()

@@ -1,5 +1,6 @@
 """Small zips of pictures."""
 
+import hashlib
 import zipfile
 from pathlib import Path
 
@@ -17,4 +18,16 @@ def make_zip(path: Path, members: dict[str, bytes]) -> Path:
             member = zipfile.ZipInfo()
             member.filename = name  # past the constructor, which would tidy it up
             file.writestr(member, content, zipfile.ZIP_DEFLATED)
+    return path
+
+
+def content(folder: Path) -> dict[str, bytes]:
+    """The files below a folder, by their names as in `PICTURES`."""
+    files = (path for path in folder.rglob("*") if path.is_file())
+    return {path.relative_to(folder.parent).as_posix(): path.read_bytes() for path in files}
+
+
+def write_manifest(path: Path) -> Path:
+    """The sums of `PICTURES`, as `sha256sum` writes them."""
+    path.write_text("".join(f"{hashlib.sha256(data).hexdigest()}  {name}\n" for name, data in PICTURES.items()))
     return path
