@@ -34,7 +34,7 @@ def load_model(weights: str | None = "embedded", architecture: str | None = None
     Raises:
         LessonError: there are no such weights, or they are damaged or not installed.
     """
-    source = SOURCES.get(weights)
+    source = SOURCES.get(weights) if weights else None
     architecture = architecture or (source.architecture if source else "resnet18")
     if source is None or source.architecture != architecture:
         if weights is not None:

@@ -47,7 +47,7 @@ TITLES = {
 # The embedded network is small and takes images of many sizes, in pixels; more of them help fine-tuning.
 FROZEN_SIZES = {"insects": 128, "species": 160, "photographs": 160}
 TUNED_SIZES = {"insects": 160, "species": 160, "photographs": 224}
-LITE_PARTS = ("blocks.5", "blocks.6", "conv_head", "bn2")  # of Lite0 to Lite2, those that lesson 09 fine-tunes
+LITE_PARTS = ("blocks.5", "blocks.6", "conv_head")  # of Lite0 to Lite2, those that lesson 09 fine-tunes
 
 Datasets = dict[str, CachedDataset]
 

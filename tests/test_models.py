@@ -14,7 +14,9 @@ import torchvision
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
+from torch.utils.data import Dataset
 
+from helpers.data import with_transform
 from helpers.errors import LessonError
 from helpers.models import (
     activation_bytes,
@@ -35,7 +37,9 @@ from helpers.models import (
     top_level_parts,
     train_mode,
 )
-from helpers.training import compute_loss
+from helpers.training import compute_loss, fine_tune
+from helpers.transforms import eval_transform
+from helpers.weights import preprocessing_of
 from helpers.widgets import architecture_chooser, surgery_explorer
 
 pytestmark = pytest.mark.quick
@@ -518,6 +522,42 @@ def test_large_networks_train_a_real_step(architecture, size):
     assert all(model.get_submodule(head).weight.grad.any() for head in find_heads(model))
     first = next(model.parameters())
     assert first.grad.any(), "the loss reaches the first layer"
+
+
+class Squares(Dataset):
+    """Eight images, dark or bright."""
+
+    classes, targets, transform = ("dark", "bright"), [0, 1] * 4, None
+
+    def __len__(self):
+        return len(self.targets)
+
+    def __getitem__(self, index):
+        return self.transform(torch.full((3, 80, 80), 200 * self.targets[index] + 20, dtype=torch.uint8)), index % 2
+
+
+@pytest.mark.parametrize(
+    ("architecture", "part"),
+    [
+        ("squeezenet1_1", "features.12"),
+        ("tf_efficientnet_lite0", "conv_head"),
+        ("mobilenetv3_small_100", "conv_head"),
+        ("convnext_atto", "stages.3"),
+    ],
+)
+def test_every_family_is_fine_tuned_in_part(architecture, part):
+    torch.manual_seed(0)
+    model = freeze(replace_head(load_model(None, architecture), 2), (part,))
+    before = copy.deepcopy(model.state_dict())
+    preprocessing = preprocessing_of(None, architecture).at(64)
+    datasets = {"train": Squares(), "val": with_transform(Squares(), eval_transform(preprocessing))}
+    fine_tune(model, datasets, preprocessing, num_epochs=1)
+    moved = {name for name, value in model.state_dict().items() if not torch.equal(before[name], value)}
+    assert {name for name in moved if not name.startswith(f"{part}.")} == {
+        f"{find_head(model)}.weight",
+        f"{find_head(model)}.bias",
+    }
+    assert any(name.startswith(f"{part}.") for name in moved)
 
 
 # --- The explorer
