@@ -14,6 +14,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from support.colours import joint_colours, single_colours
 
+from helpers.own_images.report import check_folder
 from recipes import measure_bursts
 from recipes.files import ROOT, encode
 from recipes.species import MAKERS, QUALITY, plan, render, series_of
@@ -31,6 +32,7 @@ def test_counts():
     counts = Counter(path.parts[-3:-1] for path in FILES)
     expected = {"train": 60, "val": 30, "test": 100, "test_shifted": 17}
     assert counts == {(split, label): n for split, n in expected.items() for label in MAKERS}
+    assert set(FILES) == set(PLAN)
     assert sorted(MAKERS) == ["ants", "bees", "beetles", "butterflies", "spiders", "wasps"]
 
 
@@ -42,7 +44,9 @@ def test_no_animal_in_two_splits():
 
 
 def test_no_picture_twice():
+    """Nor do two look the same to a search for near-duplicates, though series show one animal several times."""
     assert len({sha256(path.read_bytes()).digest() for path in FILES}) == len(FILES)
+    assert check_folder(SPECIES).duplicates == []
 
 
 def test_series():
