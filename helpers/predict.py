@@ -41,7 +41,10 @@ def main() -> int:
         unit="picture",
         disable=None,  # without a terminal
     )
-    failed = len(problems) + _write(answers, arguments)
+    try:
+        failed = len(problems) + _write(answers, arguments)
+    except LessonError as error:  # the network, not a picture
+        sys.exit(str(error))
     return int(failed > 0)
 
 

@@ -1,13 +1,15 @@
 """The check-up of a folder: what it finds, what it says in ten seconds, and what programs get."""
 
+import io
 import json
+import os
 import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
-from support.images import INSECTS, fill
+from support.images import INSECTS, fill, noise
 
 from helpers.check_folder import main
 from helpers.data import ImageDataset, load_image
@@ -192,3 +194,131 @@ def test_the_command_speaks_to_programs(folder, monkeypatch, capsys):
 def test_the_command_fails_in_one_line(tmp_path, monkeypatch):
     with pytest.raises(SystemExit, match="is not there"):
         command(monkeypatch, tmp_path / "nowhere")
+
+
+# --- What could be a picture and does not count
+
+
+def dropped(found) -> str:
+    assert "\n" not in "".join(row.found + row.remedy for row in found.rows())
+    return row(found, "dropped")
+
+
+def stored(kind: str, **options) -> bytes:
+    file = io.BytesIO()
+    noise(1).save(file, kind, **options)
+    return file.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        ("IMG_1", stored("JPEG"), "1 JPEG files without an ending: ants/IMG_1; let the names end in .jpg"),
+        (
+            "a.jpg_large",
+            stored("PNG"),
+            "1 PNG files that end in .jpg_large: ants/a.jpg_large; let the names end in .png",
+        ),
+        ("a.jpg.download", stored("WEBP"), "1 WebP files that end in .download"),
+        ("scan.bak", stored("TIFF"), "1 TIFF files that end in .bak: ants/scan.bak; let the names end in .tif"),
+        ("a.gif", stored("GIF"), "1 GIF files that end in .gif: ants/a.gif; export them as PNG or JPEG, or remove"),
+        ("a.dcm", bytes(128) + b"DICM", "1 DICOM files that end in .dcm: ants/a.dcm; export them as PNG or JPEG"),
+        ("a.NEF", b"II*\0" + bytes(200), "1 camera raw files that end in .NEF: ants/a.NEF; export them as PNG"),
+        (".hidden.png", stored("PNG"), "1 with a name that looks hidden: ants/.hidden.png; let it begin with a letter"),
+        ("__a.png", stored("PNG"), "1 with a name that looks hidden: ants/__a.png; let it begin with a letter"),
+    ],
+)
+def test_pictures_that_are_dropped_are_named_with_their_remedy(folder, name, content, said):
+    (folder / "ants" / name).write_bytes(content)
+    found = check_folder(folder)
+    assert found.counts() == {"ants": 5, "bees": 5} and f"!!  dropped    {said}" in dropped(found)
+
+
+@pytest.mark.parametrize("name", ["a.jfif", "a.JPE", "a.avif", "a.heic"])
+def test_the_formats_of_telephones_count_like_any_other(folder, name):
+    kind = "AVIF" if name.endswith(("avif", "heic")) else "JPEG"
+    (folder / "ants" / name).write_bytes(stored(kind))
+    found = check_folder(folder)
+    assert found.counts() == {"ants": 6, "bees": 5}
+    targets = ImageDataset(folder).targets
+    assert (targets.count(0), targets.count(1)) == (6, 5)
+    assert not dropped(found)
+
+
+def test_what_is_no_picture_is_only_named(folder):
+    for name, content in (("a.txt", b"text"), ("a.json", b"{}"), ("a.mov", b"\0\0\0\x14ftypqt  " + bytes(20))):
+        (folder / "ants" / name).write_bytes(content)
+    found = check_folder(folder)
+    assert not dropped(found) and found.others == ["ants/a.json", "ants/a.mov", "ants/a.txt"]
+
+
+def test_pictures_outside_the_classes_are_named(folder):
+    fill(folder, "overview.png")
+    assert "1 outside the classes' folders: overview.png; move it into the folder of its class" in dropped(
+        check_folder(folder)
+    )
+
+
+@pytest.mark.skipif(os.name == "nt", reason="links need rights there")
+def test_links_are_named(folder, tmp_path_factory):
+    elsewhere = fill(tmp_path_factory.mktemp("disk"), "1.png", "2.png")
+    (folder / "ants" / "more").symlink_to(elsewhere, target_is_directory=True)
+    (folder / "ants" / "round").symlink_to(folder, target_is_directory=True)
+    (folder / "ants" / "gone.jpg").symlink_to(elsewhere / "gone.jpg")
+    found = check_folder(folder)
+    assert found.counts() == {"ants": 5, "bees": 5}
+    assert "2 behind a link to a folder: ants/more; move the pictures there in place of the link" in dropped(found)
+    assert "1 as links that lead nowhere: ants/gone.jpg; put the file there" in dropped(found)
+    assert "round" not in dropped(found) and "ants/round" in found.others
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("@eaDir/1.jpg/SYNOPHOTO_THUMB_XL.jpg", ".@__thumb/s1001.jpg", ".thumbnails/1.jpg", "#recycle/1.jpg"),
+        *("$RECYCLE.BIN/S-1-5/1.jpg", ".Trash/1.jpg", ".Trash-1001/files/1.jpg", ".picasaoriginals/1.jpg"),
+        *("__MACOSX/1.jpg", "Holiday Previews.lrdata/1.jpg", "Photos.photoslibrary/1.jpg", ".stversions/1.jpg"),
+    ],
+)
+@pytest.mark.parametrize("place", ["", "ants"])
+def test_foreign_pictures_are_counted_and_never_used(folder, name, place):
+    path = folder / place / name
+    fill(path.parent, path.name)
+    found = check_folder(folder)
+    top = f"{place}/{name}".strip("/").removesuffix(name) + name.partition("/")[0]
+    assert found.foreign == {top: 1} and found.hidden == [top]
+    assert found.counts() == {"ants": 5, "bees": 5} and ImageDataset(folder).classes == ["ants", "bees"]
+    assert f"ok  hidden     ignored: {top} (1 picture)" in str(found) and not dropped(found)
+
+
+# --- Values
+
+
+def grey(folder, name: str, largest: int, seed: int) -> None:
+    numbers = np.random.default_rng(seed).integers(0, largest + 1, (8, 8)).repeat(8, 0).repeat(8, 1)
+    numbers[0, 0] = largest
+    folder.mkdir(exist_ok=True)
+    Image.fromarray(numbers.astype(np.uint16)).save(folder / name)
+
+
+def test_the_bits_of_a_folder_are_said(tmp_path):
+    for i in range(4):
+        grey(tmp_path / "ab"[i % 2], f"{i}.png", 4095, i)
+    found = check_folder(tmp_path)
+    assert row(found, "bits") == "ok  bits       4 pictures of 16 bits: 4095 is read as white"
+    assert {p.bits for p in found.pictures} == {12}
+    grey(tmp_path / "a", "dark.tif", 700, 9)
+    found = check_folder(tmp_path)
+    assert "!!  bits       pictures of 16 bits make use of 10 bits: 1, 12 bits: 4; each is made as bright" in str(found)
+
+
+def test_pictures_that_are_nearly_black_are_named(folder):
+    fill(folder / "ants", "night.png", colour=(3, 9, 12))
+    found = row(check_folder(folder), "dark")
+    assert found.startswith("!!  dark       ants/night.png, its brightest value is 12 of 255; is it meant to be black?")
+
+
+def test_a_picture_that_is_too_large_is_not_called_damaged(folder):
+    Image.new("1", (20_000, 9_500)).save(folder / "ants" / "panorama.png")
+    found = row(check_folder(folder), "unreadable")
+    assert found == "!!  unreadable ants/panorama.png has 190 megapixels, too large: 179 are read; scale it down"

@@ -103,7 +103,7 @@ def test_sixteen_bits_keep_their_greys(tmp_path, name, kind, save):
 @pytest.mark.parametrize("numbers", [np.float32([[0, 1]]), np.int32([[0, 1_000_000]]), np.int32([[-1, 9]])], ids=str)
 def test_numbers_without_a_white_are_refused(tmp_path, numbers):
     Image.fromarray(numbers).save(tmp_path / "a.tif")
-    with pytest.raises(LessonError, match=r"a\.tif does not say which number is white"):
+    with pytest.raises(LessonError, match=r"a\.tif cannot be read \(it does not say which number is white\); save it with"):
         load_image(tmp_path / "a.tif")
 
 
@@ -324,8 +324,8 @@ def test_a_table_s_classes_can_be_given(splits):
         ("file\nants/0.png\n", "no column 'label'"),
         ("", "no column 'file'"),
         ("file,label\n", "no rows"),
-        ("file,label\nants/0.png\n", "lacks a file or a label: 'ants/0.png', None"),
-        ("file,label\nants/0.png,\n", "lacks a file or a label: 'ants/0.png', ''"),
+        ("file,label\nants/0.png\n", "lacks a label in line 2: ants/0.png"),
+        ("file,label\nants/0.png,\n", "lacks a label in line 2: ants/0.png"),
         ("file,label\nants/9.png,ants\n", "names 'ants/9.png', which is not in"),
         ("file,label\nants/0.png,Ants\n", r"the class 'Ants', not one of \['ants', 'bees'\]"),
     ],
@@ -366,6 +366,15 @@ def test_memory_reads_each_file_once(splits):
     cached = CachedDataset(ImageDataset(splits / "train", eval_transform(Preprocessing(16))))
     shutil.rmtree(splits / "train")
     assert sum(len(labels) for _, labels in DataLoader(cached, batch_size=4)) == 9
+
+
+def test_photographs_can_be_kept_at_the_size_that_is_needed(tmp_path):
+    place = tmp_path / "ants"
+    place.mkdir()
+    for ending in ("jpg", "png"):
+        quarters((640, 480)).save(place / f"a.{ending}")
+    cached = CachedDataset(ImageDataset(tmp_path), min_side=100)
+    assert [tuple(image.shape) for image in cached.images] == [(3, 120, 160), (3, 480, 640)]
 
 
 @pytest.fixture(scope="module")

@@ -1,15 +1,18 @@
 """A model for keeps: what goes into the file comes out of it, and nothing else gets in."""
 
+import copy
+import csv
 import io
 import json
 import sys
 
+import numpy as np
 import pytest
 import safetensors.torch
 import torch
 import torchvision
 from PIL import Image
-from support.images import INSECTS
+from support.images import INSECTS, fill_different
 from torch import nn
 from torchvision.models import get_model
 
@@ -99,7 +102,7 @@ def rewrite(path, weights=(), **metadata):
             lambda path: rewrite(path, architecture="resnet50"),
             r"does not match resnet50 with 3 classes: layer1.0.conv1",
         ),
-        (lambda path: rewrite(path, architecture="nonet"), "'nonet', which torchvision lacks"),
+        (lambda path: rewrite(path, architecture="nonet"), r"cannot be built\. There is no architecture 'nonet'"),
         (lambda path: rewrite(path, class_names='["a"]'), r"fc.weight is \(3, 512\), expected \(1, 512\)"),
         (lambda path: rewrite(path, {"more": torch.zeros(1)}), r"more is \(1,\), expected none"),
     ],
@@ -166,3 +169,102 @@ def test_a_network_that_changes_its_input_goes_on_doing_so(tmp_path):
     model = torchvision.models.googlenet(transform_input=True, aux_logits=True, init_weights=False)
     save_model(tmp_path / "model.safetensors", replace_head(model, 2), ["ants", "bees"], Preprocessing(64), "googlenet")
     assert load_saved(tmp_path / "model.safetensors").network.transform_input
+
+
+# --- Models as people have them
+
+
+@pytest.mark.parametrize("kind", [torch.float16, torch.bfloat16, torch.float64], ids=str)
+def test_other_precisions_are_saved_and_answer_in_float32(network, tmp_path, kind):
+    save_model(tmp_path / "m", copy.deepcopy(network).to(kind), CLASSES, Preprocessing(96), "resnet18")
+    model = load_saved(tmp_path / "m")
+    assert {p.dtype for p in model.network.parameters()} == {torch.float32}
+    save_model(tmp_path / "whole", network, CLASSES, Preprocessing(96), "resnet18")
+    assert model.predict(PICTURE) == pytest.approx(load_saved(tmp_path / "whole").predict(PICTURE), abs=0.02)
+
+
+def test_wrapped_networks_are_saved_without_their_wrapper(network, tmp_path):
+    save_model(tmp_path / "m", network, CLASSES, Preprocessing(96), "resnet18")
+    for wrapped in (nn.DataParallel(network), torch.compile(network), torch.compile(nn.DataParallel(network))):
+        save_model(tmp_path / "wrapped", wrapped, CLASSES, Preprocessing(96), "resnet18")
+        assert load_saved(tmp_path / "wrapped").predict(PICTURE) == load_saved(tmp_path / "m").predict(PICTURE)
+
+
+def test_a_network_for_one_size_is_not_saved_with_another(tmp_path):
+    model = replace_head(get_model("vit_b_16", weights=None), 2)
+    with pytest.raises(LessonError, match="takes images of 224 pixels, and the preprocessing makes them of 64"):
+        save_model(tmp_path / "m", model, ["a", "b"], Preprocessing(64), "vit_b_16")
+
+
+def test_the_same_answer_however_the_picture_comes(saved, tmp_path):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    load_image(PICTURE).save(tmp_path / "turned.jpg", exif=exif, quality=95)
+    content, model = (tmp_path / "turned.jpg").read_bytes(), load_saved(saved)
+    expected = model.predict(tmp_path / "turned.jpg")
+    upright = np.asarray(load_image(tmp_path / "turned.jpg"))
+    for way in (Image.open(tmp_path / "turned.jpg"), content, {"name": "x", "content": memoryview(content)}, upright):
+        assert model.predict(way) == pytest.approx(expected, abs=1e-6)
+
+
+# --- The command, for folders and programs
+
+
+@pytest.fixture
+def new(tmp_path):
+    """A folder as a telephone leaves it: three pictures, one below; one of them is damaged."""
+    folder = fill_different(tmp_path / "new pictures", 2)
+    fill_different(folder / "more", 1, ".jpg")
+    (folder / "notes.txt").touch()
+    (folder / ".thumbnails").mkdir()
+    (folder / ".thumbnails" / "1.jpg").write_bytes((folder / "more" / "picture_0.jpg").read_bytes())
+    (folder / "broken.jpg").write_text("<html>")
+    return folder
+
+
+def test_the_command_takes_folders_and_patterns(saved, new, monkeypatch, capsys):
+    assert command(monkeypatch, saved, new, new / "*.png") == 1
+    out, err = capsys.readouterr()
+    names = [line.partition("  ")[0].rpartition("/")[2] for line in out.splitlines()]
+    assert names == ["picture_0.jpg", "picture_0.png", "picture_1.png", "picture_0.png", "picture_1.png"]
+    assert len(err.splitlines()) == 1 and "broken.jpg cannot be read (it holds no picture)" in err
+
+
+@pytest.mark.parametrize("batch_size", [1, 2, 32])
+def test_the_command_writes_a_table(saved, new, monkeypatch, capsys, batch_size):
+    assert command(monkeypatch, "--csv", "--top", 2, "--batch-size", batch_size, "--device", "cpu", saved, new) == 1
+    rows = list(csv.DictReader(capsys.readouterr().out.splitlines()))
+    assert [row["file"].rpartition("/")[2] for row in rows] == ["picture_0.jpg", "picture_0.png", "picture_1.png"]
+    for row in rows:
+        expected = list(load_saved(saved).predict(row["file"]).items())[:2]
+        assert [row["label"], row["label_2"]] == [name for name, _ in expected]
+        assert float(row["probability"]) == pytest.approx(expected[0][1], abs=1e-4)
+
+
+def test_the_command_speaks_to_programs(saved, new, monkeypatch, capsys):
+    assert command(monkeypatch, saved, new, "--json", "--top", 9) == 1
+    found = json.loads(capsys.readouterr().out)
+    assert [set(row) for row in found] == [{"file", "error"}] + [{"file", "probabilities"}] * 3
+    assert set(found[1]["probabilities"]) == set(CLASSES)
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("nothing/*.jpg", "nothing/*.jpg matches no file; check its name."),
+        ("", " has no pictures; check its name."),
+        ("none.jpg", "none.jpg cannot be read (it is not there); check its name."),
+    ],
+)
+def test_the_command_goes_on_past_names_without_pictures(saved, tmp_path, monkeypatch, capsys, name, said):
+    (tmp_path / "empty").mkdir()
+    assert command(monkeypatch, saved, tmp_path / "empty" / name, PICTURE) == 1
+    out, err = capsys.readouterr()
+    assert len(out.splitlines()) == 1 and len(err.splitlines()) == 1 and said in err
+
+
+def test_the_command_names_a_device_that_is_not_there(saved, monkeypatch):
+    for device in ("cuda:99", "toaster"):
+        with pytest.raises(SystemExit, match=f"There is no device '{device}'.*; leave --device out") as error:
+            command(monkeypatch, "--device", device, saved, PICTURE)
+        assert "\n" not in str(error.value)

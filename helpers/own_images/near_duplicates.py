@@ -50,7 +50,7 @@ def same_looks(hashes: np.ndarray, thumbnails: np.ndarray) -> np.ndarray:
         values, starts = np.unique(key[order], return_index=True)
         buckets.append(dict(zip(values.tolist(), np.split(order, starts[1:]), strict=True)))
         keys.append(key.tolist())
-    means = thumbnails.mean(1)
+    sums = thumbnails.sum(1, dtype=np.int64)
     number = 0
     for first in range(len(hashes)):
         if groups[first] >= 0:
@@ -65,7 +65,9 @@ def same_looks(hashes: np.ndarray, thumbnails: np.ndarray) -> np.ndarray:
                 others = band[key[i]] = others[groups[others] < 0]  # what has a group is done with
                 candidates.append(others[np.bitwise_count(hashes[others] ^ hashes[i]) <= BITS])
             near = np.unique(np.concatenate(candidates))
-            near = near[np.abs(means[near] - means[i]) <= LEVELS]  # quick, and no picture that is near falls out
+            near = near[
+                np.abs(sums[near] - sums[i]) <= LEVELS * thumbnails.shape[1]
+            ]  # quick, and loses none that is near
             near = near[_levels(thumbnails, near, i) <= LEVELS]
             groups[near] = number
             reached += near.tolist()
