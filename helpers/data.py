@@ -84,7 +84,7 @@ class ImageDataset(ImageFolder):  # type: ignore[misc]  # torchvision carries no
             if not pictures:
                 empty.append(Path(directory, name))
         if empty and not (allow_empty and samples):
-            raise LessonError(f"{empty[0]} has no pictures ({', '.join(ENDINGS)}); put some there.")
+            raise LessonError(f"{empty[0]} has no pictures ({', '.join(ENDINGS)}); check_folder says what it has.")
         return samples
 
 

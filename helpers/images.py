@@ -23,6 +23,7 @@ MAX_PIXELS = 178_956_970  # where Pillow suspects a decompression bomb: half a g
 BIT_DEPTHS = (8, 10, 12, 14, 16)  # of sensors and scanners, in a file of 16 bits
 
 ImageSource = str | Path | BinaryIO | bytes | Mapping[str, Any] | Image.Image | np.ndarray
+Opened = Path | io.BytesIO | Image.Image  # what Pillow takes
 
 
 class UnreadableImage(LessonError):
@@ -137,7 +138,7 @@ def sniff_file(path: Path) -> str | None:
     try:
         with path.open("rb") as file:
             found = sniff(file.read(SNIFFED))
-    except OSError:
+    except (OSError, ValueError):
         return None
     return "camera raw" if found == "TIFF" and path.suffix.lower() in RAW_ENDINGS else found
 
@@ -155,13 +156,16 @@ def _from_array(array: np.ndarray) -> tuple[Image.Image | np.ndarray, int, int]:
     return decoded, array.shape[1], array.shape[0]
 
 
-def _decode(image_source: ImageSource, min_side: int) -> tuple[Image.Image, int, int, int, datetime | None]:
+def _decode(source: ImageSource, min_side: int) -> tuple[Image.Image, int, int, int, datetime | None]:
     """The upright image in its own mode, its size before it was scaled, the bits of colours of 16 bits, its date."""
-    source = _openable(image_source)
+    opened: Opened | None = None
     try:
+        opened = _openable(source)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # there is a limit below
-            file = source if isinstance(source, Image.Image) else _open(source)
+            file = opened if isinstance(opened, Image.Image) else _open(opened)
+        if not file.width * file.height:
+            raise UnreadableImage("", "has no pixels", "replace it or take it out")
         if file.width * file.height > MAX_PIXELS:
             raise _too_large(file.width * file.height)
         size = file.size
@@ -175,32 +179,36 @@ def _decode(image_source: ImageSource, min_side: int) -> tuple[Image.Image, int,
             image, bits = _lower_bits(file, low) if wide else (file, 0)
             image = ImageOps.exif_transpose(image)
         finally:
-            if file is not source:
+            if file is not opened:
                 file.close()
     except UnreadableImage:
         raise
     except Image.DecompressionBombError as error:
         raise _too_large(int(str(error).partition("(")[2].partition(" ")[0] or 0)) from error
     except UnidentifiedImageError as error:
-        raise _unidentified(source) from error
+        raise _unidentified(opened) from error
     except FileNotFoundError as error:
         raise UnreadableImage("", "is not there", "check its name") from error
     except PermissionError as error:
         raise UnreadableImage("", "may not be read by you", "change its permissions") from error
+    except OSError as error:
+        if error.errno is None:
+            raise _damaged(opened, error) from error
+        raise UnreadableImage("", f"cannot be opened: {error.strerror}", "check its name and its disk") from error
     except Exception as error:  # each of Pillow's decoders fails in its own way
-        kind = _format(source)
-        damaged = f"is HEIC, and damaged ({error})" if kind == "HEIC" else f"is damaged ({error})"
-        raise UnreadableImage("", " ".join(damaged.split()), "replace it or take it out") from error
+        raise _damaged(opened, error) from error
     return image, *(size[::-1] if turned else size), bits, taken
 
 
-def _openable(source: ImageSource) -> Path | io.BytesIO | Image.Image:
+def _openable(source: ImageSource) -> Opened:
     """What Pillow opens: a path, a file or an image."""
     if isinstance(source, Mapping):  # an upload of ipywidgets
         source = source.get("content", source)
     if isinstance(source, (bytes, bytearray, memoryview)):
         return io.BytesIO(source)
     if isinstance(source, (str, Path)):
+        if str(source).startswith(("http://", "https://")):
+            raise UnreadableImage("", "is an address on the web", "download it first")
         path = Path(source).expanduser()
         if path.is_dir():
             raise UnreadableImage("", "is a folder", "give a picture in it")
@@ -232,21 +240,26 @@ def _open(source: Path | io.BytesIO) -> Image.Image:
         return Image.open(source)
 
 
-def _format(source: Path | io.BytesIO | Image.Image) -> str | None:
+def _format(source: Opened | None) -> str | None:
     if isinstance(source, Path):
         return sniff_file(source)
     if isinstance(source, Image.Image):
         return source.format
-    return sniff(source.getvalue()[:SNIFFED])
+    return sniff(source.getvalue()[:SNIFFED]) if source else None
 
 
-def _unidentified(source: Path | io.BytesIO | Image.Image) -> UnreadableImage:
+def _unidentified(source: Opened | None) -> UnreadableImage:
     kind = _format(source)
     if kind is None:
         return UnreadableImage("", "holds no picture", "replace it or take it out")
     if kind in FORMATS:
         return UnreadableImage("", f"is {kind}, and damaged", "replace it or take it out")
     return UnreadableImage("", f"is {kind}, which is not read", "export it as PNG or JPEG")
+
+
+def _damaged(source: Opened | None, error: Exception) -> UnreadableImage:
+    kind = "HEIC, and damaged" if _format(source) == "HEIC" else "damaged"
+    return UnreadableImage("", f"is {kind} ({' '.join(str(error).split())})", "replace it or take it out")
 
 
 def _too_large(pixels: int) -> UnreadableImage:

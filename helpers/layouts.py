@@ -70,9 +70,9 @@ def existing_folder(folder: str | Path) -> Path:
         LessonError: it is not there, or it is a file.
     """
     path = Path(folder).expanduser()
-    if path.is_file():
+    if _is(path.is_file):
         raise LessonError(f"{path} is a file; give a folder with one folder of pictures per class (a zip: unpacked).")
-    if not path.is_dir():
+    if not _is(path.is_dir):
         raise LessonError(f"{path} is not there; it holds one folder of pictures per class.")
     return path
 
@@ -91,7 +91,7 @@ def read_layout(folder: str | Path) -> Layout:
     folder = existing_folder(folder)
     children = visible_folders(folder)
     if not children:
-        raise LessonError(f"{folder} has no folders; put the pictures into one folder per class{_zip_in(folder)}.")
+        raise LessonError(f"{folder} has no folders; put the pictures into one folder per class{_hint(folder)}.")
     splits = _named_splits([path.name for path in children])
     named = {path: splits[path.name] for path in children if path.name in splits}
     nested = [path for path in named if visible_folders(path)]
@@ -184,19 +184,22 @@ def similar(name: str, names: list[str]) -> str | None:
 
 def _classes(folder: Path, children: list[Path], named: dict[Path, str]) -> Layout:
     inside = {path: [p.name for p in visible_folders(path)] for path in children}
-    parts = {path: _named_splits(names) for path, names in inside.items()}
-    if all(set(parts[path].values()) & {"train", "val", "test"} and len(parts[path]) > 1 for path in children):
-        first, (split, *_) = children[0], parts[children[0]]
+    first, names = children[0], [path.name for path in children]
+    parts = [_named_splits(inside[path]) for path in children]
+    if all(len(part) > 1 and "train" in part.values() for part in parts):
+        split = next(iter(parts[0]))
+        if len(children) == 1 or visible_folders(first / split):
+            raise LessonError(f"{folder} holds splits in {_listed(names)}; give one of them, as {first}.")
         raise LessonError(
             f"{folder} has the splits inside the classes ({first.name}/{split}); put the classes inside the splits "
             f"({split}/{first.name}), or the pictures of both into one folder per class, and use split_folder."
         )
-    findings = []
-    if len(children) == 1 and len(inside[children[0]]) > 1:
-        found = f"{children[0].name} alone, which holds {_listed(inside[children[0]])}"
-        findings.append(Finding("folders", found, f"give {children[0]} if these are the classes or the splits"))
-    elif len(children) > 1 and inside[children[0]] and len({tuple(names) for names in inside.values()}) == 1:
-        found = f"{_listed([p.name for p in children])} all hold {_listed(inside[children[0]])}"
+    findings = _not_classes(folder)
+    if len(children) == 1 and len(inside[first]) > 1:
+        found = f"{first.name} alone, which holds {_listed(inside[first])}"
+        findings.append(Finding("folders", found, f"give {first} if these are the classes"))
+    elif len(children) > 1 and inside[first] and all(inside[path] == inside[first] for path in children):
+        found = f"{_listed(names)} all hold {_listed(inside[first])}"
         remedy = "are these the classes? then name the outer folders train, val and test"
         findings.append(Finding("folders", found, remedy))
     for path, split in named.items():
@@ -232,7 +235,17 @@ def _splits(folder: Path, named: dict[Path, str], beside: list[Path]) -> Layout:
     if not splits:
         names = _listed([path.name for path in named])
         raise LessonError(f"{folder} has only {names}, without folders; put the pictures into one folder per class.")
+    findings += [finding for path in splits.values() for finding in _not_classes(path)]
     return Layout(folder, splits, unlabelled, beside, findings)
+
+
+def _not_classes(folder: Path) -> list[Finding]:
+    """Whether what should be classes is the layout of another task."""
+    names = {path.name.lower() for path in visible_folders(folder)}
+    if len(names) > 1 and "images" in names <= {"images", "labels", "masks", "annotations"}:
+        found = f"{folder.name} holds {_listed(sorted(names))}, as for object detection or segmentation"
+        return [Finding("folders", found, "sort the images into one folder per class")]
+    return []
 
 
 def _named_splits(names: list[str]) -> dict[str, str]:
@@ -284,12 +297,13 @@ def _has_classes(folder: Path, train: Path | None) -> bool:
     return names[0].lower() not in UNLABELLED and bool(_words(names[0])) and not _named_splits(names)
 
 
-def _zip_in(folder: Path) -> str:
-    """A hint where a folder holds archives in place of folders."""
-    zips = sorted(
-        path.name for path in folder.iterdir() if path.suffix.lower() in (".zip", ".tar", ".gz", ".7z", ".rar")
-    )
-    return f"; unpack {zips[0]} first" if zips else ""
+def _hint(folder: Path) -> str:
+    """What lies in a folder without folders that could be what is looked for."""
+    names = sorted(path.name for path in folder.iterdir())
+    if zips := [name for name in names if name.lower().endswith((".zip", ".tar", ".gz", ".7z", ".rar"))]:
+        return f"; unpack {zips[0]} first"
+    hidden = [name for name in names if is_hidden(name) and not is_litter(name) and image_files(folder / name)]
+    return f"; {_listed(hidden)} look hidden: let the names begin with letters" if hidden else ""
 
 
 def _readable(folder: Path) -> AbstractContextManager[Iterator[os.DirEntry[str]]]:
@@ -302,7 +316,7 @@ def _readable(folder: Path) -> AbstractContextManager[Iterator[os.DirEntry[str]]
 def _is(kind: Callable[[], bool]) -> bool:
     try:
         return kind()
-    except OSError:  # a link to itself
+    except (OSError, ValueError):  # a link to itself, or no name of a file
         return False
 
 

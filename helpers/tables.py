@@ -41,7 +41,7 @@ def read_table(
         lines = [
             [value.strip() for value in row] for row in csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
         ]
-    except csv.Error as error:
+    except (csv.Error, TypeError) as error:  # the second one is about the delimiter
         raise LessonError(f"{table} is no CSV file ({error}); save it as CSV.") from error
     header = lines[0] if lines else []
     for column in columns:

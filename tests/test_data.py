@@ -103,7 +103,7 @@ def test_sixteen_bits_keep_their_greys(tmp_path, name, kind, save):
 @pytest.mark.parametrize("numbers", [np.float32([[0, 1]]), np.int32([[0, 1_000_000]]), np.int32([[-1, 9]])], ids=str)
 def test_numbers_without_a_white_are_refused(tmp_path, numbers):
     Image.fromarray(numbers).save(tmp_path / "a.tif")
-    with pytest.raises(LessonError, match=r"a\.tif cannot be read \(it does not say which number is white\); save it with"):
+    with pytest.raises(LessonError, match=r"a\.tif cannot be read \(it does not say which number is white\); save"):
         load_image(tmp_path / "a.tif")
 
 

@@ -98,6 +98,7 @@ def test_arrays_with_and_without_colours():
         (io.StringIO("text"), "it is a file opened as text); open it with the mode 'rb'"),
         (b"", "it holds no picture); replace it"),
         ({"name": "x.png"}, "it is of the type dict)"),
+        (Image.new("RGB", (0, 8)), "it has no pixels)"),
     ],
 )
 def test_what_is_no_picture_is_one_line(source, said):
@@ -128,6 +129,20 @@ def test_formats_that_are_not_read_are_called_by_their_name(tmp_path, content, s
 def test_a_folder_is_not_told_to_be_taken_out(tmp_path):
     with pytest.raises(LessonError, match="it is a folder\\); give a picture in it"):
         load_image(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("https://example.org/a.jpg", "it is an address on the web); download it first"),
+        ("x" * 5000, "it cannot be opened: File name too long); check its name"),
+        ("a\0b", "null"),
+    ],
+)
+def test_names_of_no_file_are_one_line(name, said):
+    with pytest.raises(LessonError) as error:
+        load_image(name)
+    assert said in line(error)
 
 
 def test_formats_by_their_content(tmp_path):

@@ -233,3 +233,41 @@ def test_classes_that_look_alike(tmp_path, other):
     found = check_folder(tmp_path)
     assert any("look alike; if they are one class, join them" in row for row in remedies(found))
     assert set(found.counts()) == {"oak leaf", other, "ash"}
+
+
+# --- What is laid out for something else, or one folder too high
+
+
+def test_splits_one_folder_deeper_are_named(tmp_path):
+    make(tmp_path / "pets", ("train", "val"))
+    for call in (check_folder, ImageDataset, lambda folder: image_datasets(folder, SMALL)):
+        with pytest.raises(LessonError, match=r"holds splits in pets; give one of them, as .*pets\.") as error:
+            call(tmp_path)
+        line(error)
+
+
+def test_folds_with_splits_are_named(tmp_path):
+    for fold in ("fold0", "fold1"):
+        make(tmp_path / fold, ("train", "val"))
+    with pytest.raises(LessonError, match=r"holds splits in fold0, fold1; give one of them, as .*fold0\."):
+        check_folder(tmp_path)
+
+
+def test_an_export_for_object_detection_is_named(tmp_path):
+    for split in ("train", "valid"):
+        fill_different(tmp_path / split / "images", 2)
+        fill(tmp_path / split / "labels")
+    assert any("train holds images, labels, as for object detection" in row for row in remedies(check_folder(tmp_path)))
+
+
+def test_folders_that_look_hidden_are_named_where_there_are_no_others(tmp_path):
+    make(tmp_path, (".cats", "__dogs"), classes=("",))
+    with pytest.raises(LessonError, match=r"has no folders; .*; \.cats, __dogs look hidden: let the names begin"):
+        check_folder(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["x" * 5000, "a\0b"])
+def test_names_that_are_none(tmp_path, name):
+    for call in (check_folder, ImageDataset, lambda folder: image_datasets(folder, SMALL)):
+        with pytest.raises(LessonError, match="is not there"):
+            call(tmp_path / name)

@@ -78,10 +78,8 @@ def extract(
     folder = Path(folder).expanduser()
     if isinstance(archive, (bytearray, memoryview)):
         archive = bytes(archive)
-    if isinstance(archive, str):
-        archive = Path(archive)
-    if isinstance(archive, Path):
-        archive = archive.expanduser()
+    if not isinstance(archive, bytes):
+        archive = Path(archive).expanduser()
     name = "The upload" if isinstance(archive, bytes) else archive
     part = partial_path(folder)
     if folder.exists() and not part.exists():  # nothing to write, so it may lie where nobody may write

@@ -76,7 +76,9 @@ def split_folder(
     """
     folder, pictures = report.folder, report.pictures
     splits = {picture.split for picture in pictures}
-    if "val" in splits or "val" in report.layout.unlabelled or (splits - {""} and "train" not in splits):
+    if unlabelled := report.layout.unlabelled.get("val"):
+        raise LessonError(f"{unlabelled} has no folders; put the pictures into one folder per class, or remove it.")
+    if "val" in splits or (splits - {""} and "train" not in splits):
         names = " and ".join(path.name for path in report.layout.splits.values())
         raise LessonError(f"{folder} is split already, into {names}; helpers.data.image_datasets takes it as it is.")
     if report.unreadable and not skip_unreadable:
@@ -86,6 +88,7 @@ def split_folder(
     if len(class_names) < 2:
         one = f"one class with pictures, {class_names[0]!r}" if class_names else "no class with pictures"
         raise LessonError(f"{folder} has {one}; two are needed.")
+    groups = groups if groups is None else list(groups)
     if groups is not None and len(groups) != len(pictures):
         raise LessonError(f"{len(groups)} groups for {len(pictures)} pictures; give one for each of report.pictures.")
     together = join_groups([p.group for p in pictures], [p.burst for p in pictures], groups)
