@@ -24,7 +24,7 @@ INSTALL = "run `make lab`, which installs the pinned versions (without make: `py
 def pinned(package: str) -> str:
     """The version of a package that the lessons were checked with, from requirements.txt."""
     pins = (ROOT / "requirements.txt").read_text(encoding="utf-8")
-    return re.search(rf"^{package.replace('_', '-')}==(\S+)", pins, re.MULTILINE).group(1)
+    return re.findall(rf"^{package.replace('_', '-')}==(\S+)", pins, re.MULTILINE)[0]
 
 
 def packages(name: str, *wanted: str) -> Finding:

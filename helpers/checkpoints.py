@@ -36,7 +36,7 @@ class Training:
     optimizer: torch.optim.Optimizer
     scheduler: LRScheduler | None
     scaler: GradScaler
-    loader: DataLoader
+    loader: DataLoader[Any]
     num_epochs: int
 
     def settings(self) -> dict[str, Any]:

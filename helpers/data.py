@@ -1,8 +1,9 @@
 """From folders of pictures to batches (lesson 02)."""
 
 import copy
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -27,8 +28,10 @@ from helpers.tables import read_labels
 from helpers.transforms import data_transforms
 from helpers.weights import Preprocessing
 
+Transform = Callable[[Any], Any]  # of one picture
 
-class ImageDataset(ImageFolder):
+
+class ImageDataset(ImageFolder):  # type: ignore[misc]  # torchvision carries no types
     """torchvision's `ImageFolder` without hidden files and folders, with `load_image` as its loader.
 
     Args:
@@ -42,7 +45,7 @@ class ImageDataset(ImageFolder):
             pictures, or one that is not among `class_names`. Where these are given, a class may have no pictures.
     """
 
-    def __init__(self, folder: str | Path, transform=None, class_names: list[str] | None = None):
+    def __init__(self, folder: str | Path, transform: Transform | None = None, class_names: list[str] | None = None):
         self.class_names = class_names
         super().__init__(
             str(existing_folder(folder)), transform, loader=load_image, allow_empty=class_names is not None
@@ -68,8 +71,8 @@ class ImageDataset(ImageFolder):
     def make_dataset(
         directory: str,
         class_to_idx: dict[str, int],
-        extensions=None,
-        is_valid_file=None,
+        extensions: Any = None,
+        is_valid_file: Any = None,
         allow_empty: bool = False,
     ) -> list[tuple[str, int]]:
         """The pictures below each class's folder; no links to folders, which may run in circles."""
@@ -85,7 +88,7 @@ class ImageDataset(ImageFolder):
         return samples
 
 
-class SampleDataset(Dataset):
+class SampleDataset(Dataset[tuple[Any, int]]):
     """Pictures by their paths, wherever they lie.
 
     Args:
@@ -94,14 +97,14 @@ class SampleDataset(Dataset):
         transform: what each picture goes through.
     """
 
-    def __init__(self, samples: list[tuple[str, int]], class_names: list[str], transform=None):
+    def __init__(self, samples: list[tuple[str, int]], class_names: list[str], transform: Transform | None = None):
         self.samples, self.classes, self.transform = samples, class_names, transform
         self.targets = [label for _, label in samples]
 
     def __len__(self) -> int:
         return len(self.samples)
 
-    def __getitem__(self, index: int):
+    def __getitem__(self, index: int) -> tuple[Any, int]:
         path, label = self.samples[index]
         image = load_image(path)
         return self.transform(image) if self.transform else image, label
@@ -127,7 +130,7 @@ class CsvDataset(SampleDataset):
         self,
         table: str | Path,
         folder: str | Path,
-        transform=None,
+        transform: Transform | None = None,
         class_names: list[str] | None = None,
         columns: tuple[str, str] = ("file", "label"),
         delimiter: str = ",",
@@ -148,7 +151,7 @@ class CsvDataset(SampleDataset):
         super().__init__([(str(path), classes.index(label)) for path, label in rows], classes, transform)
 
 
-class CachedDataset(Dataset):
+class CachedDataset(Dataset[tuple[Any, int]]):
     """Pictures that are decoded once and kept in memory: whole, as uint8, 3 bytes for each pixel.
 
     The transform still runs each time, so training sees another crop of the whole picture each time.
@@ -168,9 +171,12 @@ class CachedDataset(Dataset):
     def __len__(self) -> int:
         return len(self.images)
 
-    def __getitem__(self, index: int):
+    def __getitem__(self, index: int) -> tuple[Any, int]:
         image = self.images[index]
         return self.transform(image) if self.transform else image, self.targets[index]
+
+
+LabelledDataset = ImageDataset | SampleDataset | CachedDataset  # with `classes` and `targets`
 
 
 def subsample(dataset: CachedDataset, per_class: int, seed: int = 0) -> CachedDataset:
@@ -192,7 +198,7 @@ def subsample(dataset: CachedDataset, per_class: int, seed: int = 0) -> CachedDa
     return part
 
 
-def with_transform(dataset: Dataset, transform: Callable) -> Dataset:
+def with_transform(dataset: Dataset[Any], transform: Transform) -> Dataset[Any]:
     """The same images through another transform; `dataset` stays as it is.
 
     Args:
@@ -213,10 +219,10 @@ def with_transform(dataset: Dataset, transform: Callable) -> Dataset:
             f"The transform of a {type(dataset).__name__} cannot be replaced: it needs an attribute `transform` for "
             "the image alone, as `helpers.data.ImageDataset` has."
         )
-    changed = copy.copy(dataset)
+    changed: Any = copy.copy(dataset)
     changed.transform = transform
     if joint or isinstance(dataset, VisionDataset):
-        changed.transforms = StandardTransform(transform, dataset.target_transform)
+        changed.transforms = StandardTransform(transform, changed.target_transform)
     return changed
 
 
@@ -260,17 +266,19 @@ def _no_split(layout: Layout, split: str) -> str:
 
 
 def make_dataloader(
-    dataset: Dataset, batch_size: int = 32, shuffle: bool = False, num_workers: int = 0, seed: int = 0
-) -> DataLoader:
+    dataset: Dataset[Any], batch_size: int = 32, shuffle: bool = False, num_workers: int = 0, seed: int = 0
+) -> DataLoader[Any]:
     """Batches of a dataset; with `shuffle`, in an order that `seed` fixes.
 
     `num_workers` is 0 because a notebook's own classes cannot be sent to a worker on Windows and macOS. The workers
     start anew with each pass: so they draw the same random numbers after a resume. Where a single image would be left
     for the last of the shuffled batches, each holds one more: BatchNorm cannot learn from one value.
     """
+    if shuffle:
+        batch_size = _without_rest_of_one(len(dataset), batch_size)  # type: ignore[arg-type]  # all here have a length
     return DataLoader(
         dataset,
-        batch_size=_without_rest_of_one(len(dataset), batch_size) if shuffle else batch_size,
+        batch_size=batch_size,
         shuffle=shuffle,
         num_workers=num_workers,
         pin_memory=torch.cuda.is_available(),
@@ -279,8 +287,8 @@ def make_dataloader(
 
 
 def make_dataloaders(
-    datasets: dict[str, Dataset], batch_size: int = 32, num_workers: int = 0, seed: int = 0
-) -> dict[str, DataLoader]:
+    datasets: Mapping[str, Dataset[Any]], batch_size: int = 32, num_workers: int = 0, seed: int = 0
+) -> dict[str, DataLoader[Any]]:
     """A loader for each split, as `make_dataloader` makes it; only `train` is shuffled."""
     return {
         split: make_dataloader(dataset, batch_size, split == "train", num_workers, seed)
@@ -294,7 +302,7 @@ def _without_rest_of_one(images: int, batch_size: int) -> int:
     return batch_size
 
 
-def weighted_sampler(labels: Sequence[int], seed: int = 0) -> WeightedRandomSampler:
+def weighted_sampler(labels: Sequence[int] | torch.Tensor, seed: int = 0) -> WeightedRandomSampler:
     """Draws as many pictures as there are, with replacement, so that all classes come equally often.
 
     Args:
@@ -303,4 +311,4 @@ def weighted_sampler(labels: Sequence[int], seed: int = 0) -> WeightedRandomSamp
     """
     labels = torch.as_tensor(labels)
     weights = 1 / labels.bincount().double()[labels]  # the rarer its class, the more often a picture is drawn
-    return WeightedRandomSampler(weights, len(labels), generator=torch.Generator().manual_seed(seed))
+    return WeightedRandomSampler(weights.tolist(), len(labels), generator=torch.Generator().manual_seed(seed))

@@ -1,6 +1,8 @@
 """Predictions, and metrics with their confidence intervals (lesson 05)."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -45,13 +47,14 @@ class Accuracy:
     __repr__ = __str__
 
 
-def accuracy(predicted, labels) -> Accuracy:
+def accuracy(predicted: torch.Tensor | np.ndarray, labels: torch.Tensor | np.ndarray) -> Accuracy:
     """The accuracy of predicted class indices (images,) against the true ones (tensors or arrays)."""
-    return Accuracy(int((predicted == labels).sum()), len(labels))
+    right: Any = predicted == labels
+    return Accuracy(int(right.sum()), len(labels))
 
 
 @torch.inference_mode()
-def predict(model: nn.Module, loader: DataLoader, mirror: bool = False) -> tuple[torch.Tensor, torch.Tensor]:
+def predict(model: nn.Module, loader: DataLoader[Any], mirror: bool = False) -> tuple[torch.Tensor, torch.Tensor]:
     """The probabilities that `model` gives each class: (images, classes) float, and the labels (images,).
 
     With `mirror` they are the mean over each picture and its mirror image (test-time augmentation: lesson 07).
@@ -113,7 +116,7 @@ def apply_temperature(probabilities: torch.Tensor, temperature: float) -> torch.
     return (probabilities.clamp(min=1e-12).log() / temperature).softmax(1)
 
 
-def mean_interval(values) -> tuple[float, float, float]:
+def mean_interval(values: Sequence[float] | np.ndarray) -> tuple[float, float, float]:
     """The mean of repeated measurements, as over seeds, and its 95 % interval (Student, 1908).
 
     Args:

@@ -1,6 +1,7 @@
 """Which regions of an image a prediction depends on (lesson 05)."""
 
 import copy
+from collections.abc import Sequence
 
 import torch
 from torch import nn
@@ -25,7 +26,9 @@ def cam_layer(model: nn.Module) -> str:
     return blocks[-2:][0]
 
 
-def grad_cam(model: nn.Module, images: torch.Tensor, classes, layer: str | None = None) -> torch.Tensor:
+def grad_cam(
+    model: nn.Module, images: torch.Tensor, classes: torch.Tensor | Sequence[int], layer: str | None = None
+) -> torch.Tensor:
     """Grad-CAM (Selvaraju et al., 2017): the regions that raise the score of a class.
 
     Args:
@@ -40,7 +43,7 @@ def grad_cam(model: nn.Module, images: torch.Tensor, classes, layer: str | None 
     Raises:
         LessonError: there is no such layer, or the images do not fit the model.
     """
-    outputs = {}
+    outputs: dict[str, torch.Tensor] = {}
     with torch.enable_grad(), hooks(model.eval(), [layer or cam_layer(model)], outputs.__setitem__):
         x = to_device(images, model).detach().requires_grad_()  # so that there are gradients in a frozen network, too
         logits = forward_checked(model, x)
@@ -60,6 +63,7 @@ def randomised_copy(model: nn.Module) -> nn.Module:
     """
     copied = copy.deepcopy(model).cpu()
     for module in copied.modules():
-        if hasattr(module, "reset_parameters"):
-            module.reset_parameters()
+        reset = getattr(module, "reset_parameters", None)
+        if reset is not None:
+            reset()
     return copied.to(device_of(model))

@@ -1,8 +1,9 @@
 """What a frozen backbone makes of the images, computed once, and a linear probe on it (lessons 00, 06)."""
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 import numpy as np
 import torch
@@ -36,7 +37,7 @@ def split_tokens(output: torch.Tensor) -> tuple[torch.Tensor | None, torch.Tenso
         return None, output.permute(0, 3, 1, 2) if channels_last else output
     side = math.isqrt(output.shape[1])
     others = output.shape[1] - side**2
-    maps = output[:, others:].transpose(1, 2).unflatten(2, (side, side))
+    maps = torch.unflatten(output[:, others:].transpose(1, 2), 2, (side, side))
     return (output[:, :others] if others else None), maps
 
 
@@ -52,7 +53,7 @@ def layers_with_places(model: nn.Module) -> dict[str, tuple[int, bool]]:
     twin = meta_twin(model).eval()
     heads, found = find_heads(model), {}
 
-    def note(name: str, output) -> None:
+    def note(name: str, output: Any) -> None:
         if isinstance(output, torch.Tensor) and output.ndim in (3, 4):
             others, maps = split_tokens(output)
             if maps.shape[2:].numel() > 1:
@@ -80,7 +81,7 @@ def feature_layers(model: nn.Module) -> tuple[str, ...]:
 
 
 @contextmanager
-def hooks(model: nn.Module, layers, note: Callable[[str, object], None]) -> Iterator[None]:
+def hooks(model: nn.Module, layers: Sequence[str], note: Callable[[str, Any], None]) -> Iterator[None]:
     """Within it, `note(name, output)` gets what each of `layers` returns in a forward pass.
 
     Raises:
@@ -104,7 +105,7 @@ def hooks(model: nn.Module, layers, note: Callable[[str, object], None]) -> Iter
 
 @torch.inference_mode()
 def extract_features(
-    model: nn.Module, loader: DataLoader, layers: tuple[str, ...] | None = None
+    model: nn.Module, loader: DataLoader[Any], layers: tuple[str, ...] | None = None
 ) -> tuple[np.ndarray, np.ndarray]:
     """Run each image through the network once and keep what `layers` return, averaged over the image.
 
@@ -128,16 +129,20 @@ def extract_features(
 
     def keep(name: str, output: torch.Tensor) -> None:
         others, maps = split_tokens(output)
-        class_token = others is not None and getattr(model, "has_class_token", True)  # timm's know it
-        pooled[name] = others[:, 0] if class_token else maps.mean((2, 3))
+        if others is not None and getattr(model, "has_class_token", True):  # timm's know it
+            pooled[name] = others[:, 0]
+        else:
+            pooled[name] = maps.mean((2, 3))
 
-    features, labels = np.empty((0, 0)), []
+    features: np.ndarray = np.empty((0, 0))
+    labels: list[int] = []
     with hooks(model, layers, keep):
         for x, y in loader:
             forward_checked(model, to_device(x, model))
             rows = torch.cat([pooled[layer] for layer in layers], 1).float().cpu().numpy()
             if not labels:  # room for all at once: thousands of small pieces would leave holes in the memory
-                features = np.empty((len(loader.sampler), rows.shape[1]), np.float32)
+                count = len(loader.sampler)  # type: ignore[arg-type]  # PyTorch's own samplers have a length
+                features = np.empty((count, rows.shape[1]), np.float32)
             features[len(labels) : len(labels) + len(y)] = rows
             labels += y.tolist()
     return features[: len(labels)], np.array(labels)
@@ -163,7 +168,7 @@ def linear_probe(features: np.ndarray, labels: np.ndarray, C: float = 0.01) -> P
 
 
 @torch.inference_mode()
-def penultimate_features(model: nn.Module, loader: DataLoader) -> tuple[np.ndarray, np.ndarray]:
+def penultimate_features(model: nn.Module, loader: DataLoader[Any]) -> tuple[np.ndarray, np.ndarray]:
     """What reaches the head of any classification network: features for a probe, whatever the architecture.
 
     Args:
@@ -195,7 +200,7 @@ def penultimate_features(model: nn.Module, loader: DataLoader) -> tuple[np.ndarr
 
 
 @torch.inference_mode()
-def probe_head(model: nn.Module, loader: DataLoader) -> nn.Module:
+def probe_head(model: nn.Module, loader: DataLoader[Any]) -> nn.Module:
     """Let the head start where a linear probe ends, in place (LP-FT: Kumar et al., 2022). Returns the model.
 
     A random head would first send random gradients through the pretrained layers.
@@ -208,7 +213,7 @@ def probe_head(model: nn.Module, loader: DataLoader) -> nn.Module:
         LessonError: the head has not one output for each class, a class has no images, or the images do not fit the
             model.
     """
-    head = model.get_submodule(find_head(model))
+    head: Any = model.get_submodule(find_head(model))  # linear or convolutional
     features, labels = penultimate_features(model, loader)
     outputs, present = len(head.weight), sorted(set(labels.tolist()))
     if present != list(range(outputs)):

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import Any, BinaryIO
 
 import numpy as np
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
@@ -20,6 +21,9 @@ RAW_ENDINGS = (".arw", ".cr2", ".cr3", ".dng", ".nef", ".orf", ".pef", ".raf", "
 SNIFFED = 132  # bytes; DICOM's mark comes last
 MAX_PIXELS = 178_956_970  # where Pillow suspects a decompression bomb: half a gigabyte in RGB
 BIT_DEPTHS = (8, 10, 12, 14, 16)  # of sensors and scanners, in a file of 16 bits
+
+ImageSource = str | Path | BinaryIO | bytes | Mapping[str, Any] | Image.Image | np.ndarray
+Opened = Path | io.BytesIO | Image.Image  # what Pillow takes
 
 
 class UnreadableImage(LessonError):
@@ -53,7 +57,7 @@ class DecodedImage:
     taken: datetime | None
 
 
-def load_image(source) -> Image.Image:
+def load_image(source: ImageSource) -> Image.Image:
     """The image as it is meant to be seen: upright by its EXIF tag, RGB, transparency over white.
 
     Of a file of 16 bits, the largest value decides how many bits are in use: 8, 10, 12, 14 or 16. The largest value of
@@ -69,7 +73,7 @@ def load_image(source) -> Image.Image:
     return decode_image(source).image
 
 
-def decode_image(source, min_side: int = 0) -> DecodedImage:
+def decode_image(source: ImageSource, min_side: int = 0) -> DecodedImage:
     """`load_image`, with what the file says of the image.
 
     Args:
@@ -152,13 +156,14 @@ def _from_array(array: np.ndarray) -> tuple[Image.Image | np.ndarray, int, int]:
     return decoded, array.shape[1], array.shape[0]
 
 
-def _decode(source, min_side: int) -> tuple[Image.Image, int, int, int, datetime | None]:
+def _decode(source: ImageSource, min_side: int) -> tuple[Image.Image, int, int, int, datetime | None]:
     """The upright image in its own mode, its size before it was scaled, the bits of colours of 16 bits, its date."""
+    opened: Opened | None = None
     try:
-        source = _openable(source)
+        opened = _openable(source)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # there is a limit below
-            file = source if isinstance(source, Image.Image) else _open(source)
+            file = opened if isinstance(opened, Image.Image) else _open(opened)
         if not file.width * file.height:
             raise UnreadableImage("", "has no pixels", "replace it or take it out")
         if file.width * file.height > MAX_PIXELS:
@@ -174,28 +179,28 @@ def _decode(source, min_side: int) -> tuple[Image.Image, int, int, int, datetime
             image, bits = _lower_bits(file, low) if wide else (file, 0)
             image = ImageOps.exif_transpose(image)
         finally:
-            if file is not source:
+            if file is not opened:
                 file.close()
     except UnreadableImage:
         raise
     except Image.DecompressionBombError as error:
         raise _too_large(int(str(error).partition("(")[2].partition(" ")[0] or 0)) from error
     except UnidentifiedImageError as error:
-        raise _unidentified(source) from error
+        raise _unidentified(opened) from error
     except FileNotFoundError as error:
         raise UnreadableImage("", "is not there", "check its name") from error
     except PermissionError as error:
         raise UnreadableImage("", "may not be read by you", "change its permissions") from error
     except OSError as error:
         if error.errno is None:
-            raise _damaged(source, error) from error
+            raise _damaged(opened, error) from error
         raise UnreadableImage("", f"cannot be opened: {error.strerror}", "check its name and its disk") from error
     except Exception as error:  # each of Pillow's decoders fails in its own way
-        raise _damaged(source, error) from error
+        raise _damaged(opened, error) from error
     return image, *(size[::-1] if turned else size), bits, taken
 
 
-def _openable(source):
+def _openable(source: ImageSource) -> Opened:
     """What Pillow opens: a path, a file or an image."""
     if isinstance(source, Mapping):  # an upload of ipywidgets
         source = source.get("content", source)
@@ -228,22 +233,22 @@ def _open(source: Path | io.BytesIO) -> Image.Image:
         if _format(source) != "HEIC":
             raise
         try:  # only now: most folders have none
-            import pi_heif
+            import pi_heif  # type: ignore[import-untyped]  # carries no types
         except ImportError:
             raise UnreadableImage("", "is HEIC, which needs pi-heif", "run `pip install pi-heif`") from None
         pi_heif.register_heif_opener()
         return Image.open(source)
 
 
-def _format(source: Path | io.BytesIO | Image.Image) -> str | None:
+def _format(source: Opened | None) -> str | None:
     if isinstance(source, Path):
         return sniff_file(source)
     if isinstance(source, Image.Image):
         return source.format
-    return sniff(source.getvalue()[:SNIFFED])
+    return sniff(source.getvalue()[:SNIFFED]) if source else None
 
 
-def _unidentified(source: Path | io.BytesIO) -> UnreadableImage:
+def _unidentified(source: Opened | None) -> UnreadableImage:
     kind = _format(source)
     if kind is None:
         return UnreadableImage("", "holds no picture", "replace it or take it out")
@@ -252,7 +257,7 @@ def _unidentified(source: Path | io.BytesIO) -> UnreadableImage:
     return UnreadableImage("", f"is {kind}, which is not read", "export it as PNG or JPEG")
 
 
-def _damaged(source: Path | io.BytesIO | Image.Image, error: Exception) -> UnreadableImage:
+def _damaged(source: Opened | None, error: Exception) -> UnreadableImage:
     kind = "HEIC, and damaged" if _format(source) == "HEIC" else "damaged"
     return UnreadableImage("", f"is {kind} ({' '.join(str(error).split())})", "replace it or take it out")
 
@@ -277,12 +282,12 @@ def _exif(file: Image.Image) -> tuple[datetime | None, bool]:
 def _to_rgb(image: Image.Image | np.ndarray) -> tuple[Image.Image, int]:
     """RGB of 8 bits, and how many bits of 16 are in use (0: it has 8)."""
     bits = 0
+    if isinstance(image, np.ndarray) or image.mode.startswith(("I", "F")):
+        numbers = np.asarray(image)
+        if numbers.dtype.kind == "f" or numbers.min() < 0 or numbers.max() > 65535:
+            raise UnreadableImage("", "does not say which number is white", "save it with 8 or 16 bits")
+        image, bits = _to_eight_bits(numbers)
     try:
-        if isinstance(image, np.ndarray) or image.mode.startswith(("I", "F")):
-            numbers = np.asarray(image)
-            if numbers.dtype.kind == "f" or numbers.min() < 0 or numbers.max() > 65535:
-                raise UnreadableImage("", "does not say which number is white", "save it with 8 or 16 bits")
-            image, bits = _to_eight_bits(numbers)
         if image.has_transparency_data:
             image = image.convert("RGBA")
             image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
@@ -309,10 +314,11 @@ def _lower_bits(file: Image.Image, low: np.ndarray | int) -> tuple[Image.Image, 
 
 def _low_bytes(file: Image.Image) -> np.ndarray | int:
     """The lower 8 of 16 bits of a file: read with the other byte order, they are where Pillow looks for the upper."""
-    place = file.fp.tell()
-    file.fp.seek(0)
-    content = file.fp.read()
-    file.fp.seek(place)
+    stream: Any = getattr(file, "fp", None)  # what Pillow opened has one
+    place = stream.tell()
+    stream.seek(0)
+    content = stream.read()
+    stream.seek(place)
     try:
         with Image.open(io.BytesIO(content)) as other:
             other.tile = [tile._replace(args=_swapped(tile.args)) for tile in other.tile]
@@ -321,7 +327,7 @@ def _low_bytes(file: Image.Image) -> np.ndarray | int:
         return 0
 
 
-def _swapped(args: str | tuple) -> str | tuple:
+def _swapped(args: Any) -> Any:
     if not isinstance(args, str):
         return (_swapped(args[0]), *args[1:])
     other = {"B": "L", "L": "B", "N": "B" if sys.byteorder == "little" else "L"}

@@ -8,13 +8,14 @@ from pathlib import Path
 import safetensors
 import safetensors.torch
 import torch
+from PIL import Image
 from torch import nn
 from torch.utils.data import DataLoader, Dataset
 
 from helpers.devices import to_device
 from helpers.errors import LessonError
 from helpers.files import atomic_write
-from helpers.images import load_image
+from helpers.images import ImageSource, load_image
 from helpers.models import forward_checked, load_model, meta_model, replace_head
 from helpers.transforms import eval_transform
 from helpers.weights import Preprocessing
@@ -38,7 +39,7 @@ class SavedModel:
     class_names: list[str]
     preprocessing: Preprocessing
 
-    def predict(self, image) -> dict[str, float]:
+    def predict(self, image: ImageSource) -> dict[str, float]:
         """The probability of each class, the most probable first.
 
         Args:
@@ -78,10 +79,10 @@ class SavedModel:
         return [dict(sorted(row, key=lambda item: -item[1])) for row in named]
 
 
-class _Inputs(Dataset):
+class _Inputs(Dataset[torch.Tensor | LessonError]):
     """What a network sees of files; the error of those that cannot be read stands in their place."""
 
-    def __init__(self, paths: Sequence[str | Path], transform: Callable):
+    def __init__(self, paths: Sequence[str | Path], transform: Callable[[Image.Image], torch.Tensor]):
         self.paths, self.transform = paths, transform
 
     def __len__(self) -> int:
@@ -175,11 +176,11 @@ def load_saved(path: str | Path) -> SavedModel:
         ) from error
     network = _fitted(weights, architecture, len(class_names), path).float()
     if transform_input:
-        network.transform_input = True
+        network.transform_input = True  # type: ignore[assignment]  # a switch, neither tensor nor layer
     return SavedModel(network.eval(), architecture, class_names, preprocessing)
 
 
-def _fitted(weights: dict[str, torch.Tensor], architecture: str, num_classes: int, source) -> nn.Module:
+def _fitted(weights: dict[str, torch.Tensor], architecture: str, num_classes: int, source: str | Path) -> nn.Module:
     """The network with these weights, or one line that says what does not match."""
     try:
         network = replace_head(meta_model(architecture), num_classes)

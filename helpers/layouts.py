@@ -4,6 +4,7 @@ import os
 import re
 import unicodedata
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from pathlib import Path
@@ -91,8 +92,8 @@ def read_layout(folder: str | Path) -> Layout:
     children = visible_folders(folder)
     if not children:
         raise LessonError(f"{folder} has no folders; put the pictures into one folder per class{_hint(folder)}.")
-    named = _named_splits([path.name for path in children])
-    named = {path: named[path.name] for path in children if path.name in named}
+    splits = _named_splits([path.name for path in children])
+    named = {path: splits[path.name] for path in children if path.name in splits}
     nested = [path for path in named if visible_folders(path)]
     if not named or (len(named) < len(children) and not nested):
         return _classes(folder, children, named)
@@ -212,7 +213,9 @@ def _classes(folder: Path, children: list[Path], named: dict[Path, str]) -> Layo
 
 
 def _splits(folder: Path, named: dict[Path, str], beside: list[Path]) -> Layout:
-    splits, unlabelled, findings = {}, {}, []
+    splits: dict[str, Path] = {}
+    unlabelled: dict[str, Path] = {}
+    findings = []
     for split in SPLITS:
         paths = [path for path, name in named.items() if name == split]
         if len(paths) > 1:
@@ -303,7 +306,7 @@ def _hint(folder: Path) -> str:
     return f"; {_listed(hidden)} look hidden: let the names begin with letters" if hidden else ""
 
 
-def _readable(folder: Path):
+def _readable(folder: Path) -> AbstractContextManager[Iterator[os.DirEntry[str]]]:
     try:
         return os.scandir(folder)
     except PermissionError:

@@ -3,6 +3,7 @@
 import copy
 from collections.abc import Iterator
 from contextlib import suppress
+from typing import Any
 
 import torch
 import torchvision
@@ -45,7 +46,7 @@ def load_model(weights: str | None = "embedded", architecture: str | None = None
     return model
 
 
-def _build(architecture: str, weights: str | None = None, **options) -> nn.Module:
+def _build(architecture: str, weights: str | None = None, **options: Any) -> nn.Module:
     """The network of torchvision or timm, which then knows its builder's name."""
     library, name = library_of(architecture)
     if library == "timm":
@@ -56,7 +57,7 @@ def _build(architecture: str, weights: str | None = None, **options) -> nn.Modul
         if weights is None and name in ("googlenet", "inception_v3"):
             options["init_weights"] = True  # so that the two oldest builders do not warn of a change to come
         model = torchvision.models.get_model(name, weights=weights, **options)
-    model.architecture = architecture
+    model.architecture = architecture  # type: ignore[assignment]  # a note, neither tensor nor layer
     return model
 
 
@@ -95,10 +96,14 @@ def meta_model(architecture: str) -> nn.Module:
     """
     library, name = library_of(architecture)
     # Only torchvision's vision transformers have to be told for which size they are built.
-    options = {"image_size": input_size(name)} if library == "torchvision" and name.startswith("vit_") else {}
-    hook = register_module_parameter_registration_hook(
-        lambda layer, name, parameter: nn.Parameter(parameter.to("meta"), parameter.requires_grad)
+    options: dict[str, Any] = (
+        {"image_size": input_size(name)} if library == "torchvision" and name.startswith("vit_") else {}
     )
+
+    def to_meta(layer: nn.Module, name: str, parameter: nn.Parameter) -> Any:
+        return nn.Parameter(parameter.to("meta"), parameter.requires_grad)
+
+    hook = register_module_parameter_registration_hook(to_meta)
     try:
         return _build(architecture, **options).to("meta")
     finally:
@@ -107,7 +112,9 @@ def meta_model(architecture: str) -> nn.Module:
 
 def meta_twin(model: nn.Module) -> nn.Module:
     """A copy of `model` without its numbers and its hooks, on the `meta` device: what it computes are shapes."""
-    twins = {id(p): nn.Parameter(p.detach().to("meta"), p.requires_grad) for p in model.parameters()}
+    twins: dict[int, torch.Tensor] = {
+        id(p): nn.Parameter(p.detach().to("meta"), p.requires_grad) for p in model.parameters()
+    }
     twins |= {id(buffer): buffer.detach().to("meta") for buffer in model.buffers()}
     twin = copy.deepcopy(model, twins)
     for layer in twin.modules():  # whoever hooked the model waits for numbers
@@ -128,8 +135,9 @@ def find_head(model: nn.Module) -> str:
 
 def find_heads(model: nn.Module) -> list[str]:
     """The names of all heads: the auxiliary ones of Inception and GoogLeNet, then the one of `find_head`."""
-    if hasattr(model, "get_classifier"):
-        classifiers = model.get_classifier()  # a distilled vision transformer of timm has two
+    get_classifier = getattr(model, "get_classifier", None)
+    if get_classifier is not None:
+        classifiers = get_classifier()  # a distilled vision transformer of timm has two
         classifiers = classifiers if isinstance(classifiers, tuple) else (classifiers,)
         return [name for name, layer in model.named_modules() if any(layer is head for head in classifiers)]
     auxiliary = [(name, part) for name, part in model.named_children() if name.lower().startswith("aux")]
@@ -142,24 +150,25 @@ def replace_head(model: nn.Module, num_classes: int) -> nn.Module:
     Works on every classification network of torchvision, and on timm's by their own `reset_classifier`. Returns
     the model.
     """
-    if hasattr(model, "reset_classifier"):
+    reset_classifier = getattr(model, "reset_classifier", None)
+    if reset_classifier is not None:
         first = next(model.parameters())
         with torch.device(first.device):
-            model.reset_classifier(num_classes)
+            reset_classifier(num_classes)
         for name in find_heads(model):
             model.get_submodule(name).to(first.dtype)
         return model
     for name in find_heads(model):
-        old = model.get_submodule(name)
-        place = {"device": old.weight.device, "dtype": old.weight.dtype}
+        old: Any = model.get_submodule(name)  # linear or convolutional
+        place: dict[str, Any] = {"device": old.weight.device, "dtype": old.weight.dtype}
         if isinstance(old, nn.Linear):
-            new = nn.Linear(old.in_features, num_classes, bias=old.bias is not None, **place)
+            new: nn.Module = nn.Linear(old.in_features, num_classes, bias=old.bias is not None, **place)
         else:  # SqueezeNet's head is a convolution
             new = nn.Conv2d(old.in_channels, num_classes, old.kernel_size, **place)
         parent, _, attribute = name.rpartition(".")
         setattr(model.get_submodule(parent), attribute, new)
     if hasattr(model, "num_classes"):  # vision transformers and SqueezeNets note it
-        model.num_classes = num_classes
+        model.num_classes = num_classes  # type: ignore[assignment]  # a note, neither tensor nor layer
     return model
 
 
@@ -236,7 +245,7 @@ def train_mode(model: nn.Module) -> None:
             layer.eval()
 
 
-def forward_checked(model: nn.Module, x: torch.Tensor):
+def forward_checked(model: nn.Module, x: torch.Tensor) -> Any:
     """What `model` makes of images (n, 3, h, w). Every helper runs its forward passes through it.
 
     Raises:
@@ -253,11 +262,12 @@ def forward_checked(model: nn.Module, x: torch.Tensor):
 
 def native_size(model: nn.Module) -> int:
     """The side of the square, in pixels, that a model was made for; 224 where nothing tells."""
-    if hasattr(model, "image_size"):  # torchvision's vision transformers
-        return model.image_size
-    if hasattr(model, "patch_embed") and getattr(model.patch_embed, "img_size", None):  # timm's
-        return model.patch_embed.img_size[0]
-    return input_size(model.architecture) if hasattr(model, "architecture") else USUAL_SIZES[0]
+    if (size := getattr(model, "image_size", None)) is not None:  # torchvision's vision transformers
+        return size
+    if sides := getattr(getattr(model, "patch_embed", None), "img_size", None):  # timm's
+        return sides[0]
+    architecture = getattr(model, "architecture", None)
+    return USUAL_SIZES[0] if architecture is None else input_size(architecture)
 
 
 def _wrong_shape(model: nn.Module, shape: tuple[int, ...]) -> str:
@@ -297,7 +307,7 @@ def count_parameters(model: nn.Module) -> tuple[int, int]:
 
 def parameter_groups(
     model: nn.Module, lr: float, backbone_lr: float | None = None, weight_decay: float = 0.0
-) -> list[dict]:
+) -> list[dict[str, Any]]:
     """What the optimizer should receive: the parameters that are trained, in at most four groups.
 
     The heads come first, so that `optimizer.param_groups[0]["lr"]` is theirs. Weight decay is for the weights of linear
@@ -313,7 +323,7 @@ def parameter_groups(
     Returns:
         Groups with the keys `name`, `params`, `lr` and `weight_decay`, for any optimizer of `torch.optim`.
     """
-    groups = {
+    groups: dict[tuple[str, bool], dict[str, Any]] = {
         (part, decayed): {
             "name": part if decayed else f"{part}, no decay",
             "params": [],
@@ -324,7 +334,8 @@ def parameter_groups(
         for decayed in (True, False)
     }
     heads = find_heads(model)
-    exempt = model.no_weight_decay() if hasattr(model, "no_weight_decay") else ()
+    no_weight_decay = getattr(model, "no_weight_decay", None)
+    exempt = () if no_weight_decay is None else no_weight_decay()
     for name, parameter in model.named_parameters():
         if parameter.requires_grad:
             part = "head" if any(_within(name, head) for head in heads) else "backbone"

@@ -1,13 +1,17 @@
 """Pictures, predictions and curves, in one style that reads without colour vision (lesson 05)."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import cycle
+from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
 import torch
+from cycler import cycler
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
+from PIL import Image
 from sklearn.calibration import calibration_curve
 from sklearn.metrics import ConfusionMatrixDisplay
 from torch import nn
@@ -20,11 +24,13 @@ from helpers.models import forward_checked
 from helpers.transforms import denormalise
 from helpers.weights import Preprocessing
 
+Picture = Image.Image | np.ndarray | torch.Tensor
+
 # Okabe and Ito's palette, 2008: distinct for all common kinds of colour vision.
 BLUE, ORANGE, GREEN, VERMILION, PURPLE, SKY = "#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9"
-STYLE = {
+STYLE: dict[Any, Any] = {
     "axes.grid": True,
-    "axes.prop_cycle": plt.cycler(color=[BLUE, ORANGE, GREEN, VERMILION, PURPLE, SKY]),
+    "axes.prop_cycle": cycler(color=[BLUE, ORANGE, GREEN, VERMILION, PURPLE, SKY]),
     "axes.spines.right": False,
     "axes.spines.top": False,
     "figure.dpi": 80,
@@ -39,7 +45,7 @@ def use_style() -> None:
     plt.rcParams.update(STYLE)
 
 
-def imshow(image, title: str | None = None, ax: plt.Axes | None = None) -> plt.Axes:
+def imshow(image: Picture, title: str | None = None, ax: Axes | None = None) -> Axes:
     """Show one image: a PIL image, or a float tensor (3, h, w) in 0..1, as `denormalise` makes it.
 
     Raises:
@@ -57,7 +63,9 @@ def imshow(image, title: str | None = None, ax: plt.Axes | None = None) -> plt.A
     return ax
 
 
-def show_images(images: Sequence, titles: Sequence[str] | None = None, columns: int = 6) -> Figure:
+def show_images(
+    images: Sequence[Picture] | torch.Tensor, titles: Sequence[str | None] | None = None, columns: int = 6
+) -> Figure:
     """Show pictures side by side, `columns` in a row: anything that `imshow` takes."""
     rows = -(-len(images) // columns)
     figure, axes = plt.subplots(rows, columns, figsize=(1.7 * columns, 2 * rows), squeeze=False, layout="tight")
@@ -72,7 +80,7 @@ def show_images(images: Sequence, titles: Sequence[str] | None = None, columns: 
 @torch.inference_mode()
 def visualize_model(
     model: nn.Module,
-    loader: DataLoader,
+    loader: DataLoader[Any],
     class_names: Sequence[str],
     preprocessing: Preprocessing,
     num_images: int = 6,
@@ -89,7 +97,7 @@ def visualize_model(
     return show_images(list(denormalise(x, preprocessing)), titles, columns=min(num_images, 6))
 
 
-def _take(loader: DataLoader, num_images: int):
+def _take(loader: DataLoader[Any], num_images: int) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
     for x, y in loader:
         yield x, y
         num_images -= len(y)
@@ -103,7 +111,9 @@ def prediction_title(predicted: str, confidence: float, truth: str) -> str:
     return title if predicted == truth else f"{title}\nwrong: it is {truth}"
 
 
-def show_maps(images: Sequence, maps: torch.Tensor, titles: Sequence[str], columns: int = 6) -> Figure:
+def show_maps(
+    images: Sequence[Picture] | torch.Tensor, maps: torch.Tensor, titles: Sequence[str], columns: int = 6
+) -> Figure:
     """Show pictures as `show_images`, each under its map: (n, h, w), from 0 (dark) to 1 (bright)."""
     figure = show_images(images, titles, columns)
     for ax, places in zip(figure.axes, maps, strict=False):  # the last row may have room left
@@ -111,7 +121,9 @@ def show_maps(images: Sequence, maps: torch.Tensor, titles: Sequence[str], colum
     return figure
 
 
-def plot_confusion(predicted, labels, class_names: Sequence[str]) -> Figure:
+def plot_confusion(
+    predicted: torch.Tensor | np.ndarray, labels: torch.Tensor | np.ndarray, class_names: Sequence[str]
+) -> Figure:
     """Confusion matrix: how many pictures of each class (row) were taken for each class (column)."""
     side = 2.5 + 0.5 * len(class_names)
     figure, ax = plt.subplots(figsize=(side, side), layout="tight")
@@ -123,7 +135,7 @@ def plot_confusion(predicted, labels, class_names: Sequence[str]) -> Figure:
     return figure
 
 
-def plot_reliability(probabilities: torch.Tensor, labels: torch.Tensor, ax: plt.Axes, bins: int = 5) -> plt.Axes:
+def plot_reliability(probabilities: torch.Tensor, labels: torch.Tensor, ax: Axes, bins: int = 5) -> Axes:
     """Reliability diagram: accuracy against confidence.
 
     Args:
@@ -142,10 +154,11 @@ def plot_reliability(probabilities: torch.Tensor, labels: torch.Tensor, ax: plt.
     return ax
 
 
-def plot_embedding(points: np.ndarray, labels, class_names: Sequence[str], ax: plt.Axes) -> plt.Axes:
+def plot_embedding(points: np.ndarray, labels: torch.Tensor | np.ndarray, class_names: Sequence[str], ax: Axes) -> Axes:
     """Scatter plot of (n, 2) points; each class has its colour and its marker."""
     for index, (name, marker) in enumerate(zip(class_names, cycle("os^Dv"), strict=False)):
-        ax.scatter(*points[np.asarray(labels) == index].T, marker=marker, s=18, alpha=0.7, label=name)
+        x, y = points[np.asarray(labels) == index].T
+        ax.scatter(x, y, marker=marker, s=18, alpha=0.7, label=name)
     ax.set(xticks=[], yticks=[])
     ax.legend()
     return ax

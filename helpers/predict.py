@@ -8,7 +8,9 @@ import csv
 import glob
 import json
 import sys
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import torch
 from tqdm.auto import tqdm
@@ -67,9 +69,10 @@ def find_images(names: list[str]) -> tuple[list[str], list[str]]:
     return paths, problems
 
 
-def _write(answers, arguments: argparse.Namespace) -> int:
+def _write(answers: Iterable[tuple[str | Path, dict[str, float] | LessonError]], arguments: argparse.Namespace) -> int:
     """Print the answers as they come; returns how many pictures could not be read."""
-    rows, failed = [], 0
+    rows: list[dict[str, Any]] = []
+    failed = 0
     table = csv.writer(sys.stdout, lineterminator="\n")
     if arguments.csv:
         more = [f"{column}_{rank}" for rank in range(2, arguments.top + 1) for column in ("label", "probability")]

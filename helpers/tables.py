@@ -83,7 +83,7 @@ def read_labels(
         raise LessonError(
             f"{folder} is {'a file' if folder.exists() else 'not there'}; give the folder of the pictures."
         )
-    found: dict[tuple, tuple[Path, str, str]] = {}
+    found: dict[tuple[int | Path, ...], tuple[Path, str, str]] = {}
     repeated, missing, files = 0, [], _Files(folder)
     for name, label in read_table(table, columns, delimiter, encoding):
         path, label = files.find(name), nfc(label)
@@ -163,7 +163,7 @@ def _key(name: str) -> str:
     return nfc(name).casefold().removeprefix("./")
 
 
-def _identity(path: Path) -> tuple:
+def _identity(path: Path) -> tuple[int | Path, ...]:
     """The same for a file under all its names; by its path where the file system does not number files."""
     status = path.stat()
     return (status.st_dev, status.st_ino) if status.st_ino else (path,)

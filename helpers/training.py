@@ -2,9 +2,10 @@
 
 import copy
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from itertools import repeat
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import nn
@@ -26,8 +27,10 @@ AUXILIARY_WEIGHT = {"InceptionOutputs": 0.4, "GoogLeNetOutputs": 0.3}  # Szegedy
 EPOCHS, STEPS = 6, 48  # of `fine_tune`: with few images, six epochs would be a handful of steps
 PER_BATCH = (OneCycleLR, CyclicLR)  # schedulers that count batches; the others count epochs
 
+Criterion = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]  # of logits and labels
 
-def compute_loss(criterion: Callable, outputs, labels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+
+def compute_loss(criterion: Criterion, outputs: Any, labels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """The loss and the logits (n, classes); the auxiliary heads of Inception and GoogLeNet count in."""
     if isinstance(outputs, torch.Tensor):
         return criterion(outputs, labels), outputs
@@ -38,8 +41,8 @@ def compute_loss(criterion: Callable, outputs, labels: torch.Tensor) -> tuple[to
 
 def run_epoch(
     model: nn.Module,
-    loader: DataLoader,
-    criterion: Callable,
+    loader: DataLoader[Any],
+    criterion: Criterion,
     optimizer: torch.optim.Optimizer | None = None,
     scheduler: LRScheduler | None = None,
     max_norm: float | None = None,
@@ -86,7 +89,7 @@ def run_epoch(
     return loss_sum.item() / images, correct.item() / images
 
 
-def _check_labels(labels: torch.Tensor, outputs) -> None:
+def _check_labels(labels: torch.Tensor, outputs: Any) -> None:
     """On a GPU, a label beyond the head's classes would end the whole process; here the labels are still on the CPU."""
     classes = (outputs if isinstance(outputs, torch.Tensor) else outputs.logits).shape[1]
     if labels.ndim == 1 and int(labels.max()) >= classes:
@@ -101,7 +104,7 @@ def _step(
 ) -> None:
     """Backward pass and update; gradients are clipped in their true size, so they are unscaled first."""
     scaler = scaler or GradScaler(loss.device.type, enabled=False)
-    scaler.scale(loss).backward()
+    scaler.scale(loss).backward()  # type: ignore[no-untyped-call]  # PyTorch gives it no types
     if max_norm is not None:
         scaler.unscale_(optimizer)
         parameters = [p for group in optimizer.param_groups for p in group["params"]]
@@ -117,8 +120,8 @@ def grad_scaler(device: torch.device) -> GradScaler:
 
 def train_model(
     model: nn.Module,
-    dataloaders: dict[str, DataLoader],
-    criterion: Callable,
+    dataloaders: dict[str, DataLoader[Any]],
+    criterion: Criterion,
     optimizer: torch.optim.Optimizer,
     scheduler: LRScheduler | None = None,
     num_epochs: int = 25,
@@ -232,8 +235,8 @@ def _check_losses(train: float, val: float, epoch: int, learning_rate: float) ->
 
 def _check_training(
     model: nn.Module,
-    dataloaders: dict[str, DataLoader],
-    criterion: Callable,
+    dataloaders: dict[str, DataLoader[Any]],
+    criterion: Criterion,
     optimizer: torch.optim.Optimizer,
     keep: str,
 ) -> None:
@@ -271,7 +274,7 @@ def _check_training(
 
 def fine_tune(
     model: nn.Module,
-    datasets: dict[str, Dataset],
+    datasets: Mapping[str, Dataset[Any]],
     preprocessing: Preprocessing,
     num_epochs: int | None = None,
     seed: int = 0,
@@ -307,7 +310,7 @@ def fine_tune(
             raise LessonError(
                 f"There is no dataset {split!r}, only {', '.join(map(repr, datasets))}; name it {split!r}."
             )
-        if len(datasets[split]) == 0:
+        if len(datasets[split]) == 0:  # type: ignore[arg-type]  # all here have a length
             raise LessonError(f"The dataset {split!r} has no images.")
     image = datasets["val"][0][0]
     if not (isinstance(image, torch.Tensor) and image.is_floating_point()):
@@ -338,8 +341,8 @@ def early_stopping(patience: int) -> Callable[[History], bool]:
 
 def lr_range_test(
     model: nn.Module,
-    loader: DataLoader,
-    criterion: Callable,
+    loader: DataLoader[Any],
+    criterion: Criterion,
     optimizer: torch.optim.Optimizer,
     lowest: float = 1e-6,
     highest: float = 1.0,
@@ -362,7 +365,9 @@ def lr_range_test(
     device = device_of(model)
     factors = [group["lr"] / optimizer.param_groups[0]["lr"] for group in optimizer.param_groups]
     endless = (batch for _ in repeat(None) for batch in loader)
-    rates, losses, mean = [], [], 0.0
+    rates: list[float] = []
+    losses: list[float] = []
+    mean = 0.0
     scaler = grad_scaler(device)
     train_mode(model)
     for step, (x, y) in zip(range(steps), endless, strict=False):

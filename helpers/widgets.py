@@ -5,18 +5,20 @@ from base64 import b64encode
 from collections.abc import Callable
 from html import escape
 from types import SimpleNamespace
+from typing import Any
 
 import ipywidgets
 import matplotlib.pyplot as plt
 import torch
 import torchvision
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from PIL import Image
 from torch import nn
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader, TensorDataset
 
 from helpers.checkpoints import History
-from helpers.data import make_dataloader, weighted_sampler
+from helpers.data import LabelledDataset, make_dataloader, weighted_sampler
 from helpers.devices import seeded
 from helpers.errors import LessonError
 from helpers.evaluation import predict
@@ -63,12 +65,12 @@ class Explorer:
             control.observe(self._update, "value")
         self._update()
 
-    def _update(self, _change=None) -> None:
+    def _update(self, _change: Any = None) -> None:
         figure, self.text = self.draw(**{name: control.value for name, control in vars(self.controls).items()})
         self._png = _png(figure)
         self._picture.value = _with_caption(self._png, self.text)
 
-    def _repr_mimebundle_(self, **kwargs) -> dict:
+    def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any]:
         return _bundle(self._box, self._png, self.text, **kwargs)
 
 
@@ -80,7 +82,7 @@ class LiveCurves:
         history: of the epochs so far; the stop button leaves it here.
     """
 
-    def __init__(self):
+    def __init__(self) -> None:
         self._picture = ipywidgets.HTML()
         self({"train_loss": [], "train_acc": [], "val_loss": [], "val_acc": [], "lr": []})
 
@@ -90,7 +92,7 @@ class LiveCurves:
         self._png = _png(plot_history(history))
         self._picture.value = _with_caption(self._png, self.text)
 
-    def _repr_mimebundle_(self, **kwargs) -> dict:
+    def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any]:
         return _bundle(self._picture, self._png, self.text, **kwargs)
 
 
@@ -109,7 +111,7 @@ def _with_caption(png: str, text: str) -> str:
     return f'{image}<div aria-hidden="true">{escape(text)}</div>'
 
 
-def _bundle(box: ipywidgets.Widget, png: str, text: str, **kwargs) -> dict:
+def _bundle(box: ipywidgets.Widget, png: str, text: str, **kwargs: Any) -> dict[str, Any]:
     """Alive in JupyterLab, a picture on GitHub, a line of text in the tests."""
     return {**box._repr_mimebundle_(**kwargs), "image/png": png, "text/plain": text}
 
@@ -204,7 +206,7 @@ def surgery_explorer(num_classes: int = 2) -> Explorer:
     )
 
 
-def batch_explorer(dataset: Dataset, preprocessing: Preprocessing, batch_size: int = 16) -> Explorer:
+def batch_explorer(dataset: LabelledDataset, preprocessing: Preprocessing, batch_size: int = 16) -> Explorer:
     """The batches of one pass over the pictures: one of them in full, and the classes of all (lesson 02).
 
     Args:
@@ -223,14 +225,14 @@ def batch_explorer(dataset: Dataset, preprocessing: Preprocessing, batch_size: i
         sampler = weighted_sampler(dataset.targets, seed) if order == "balanced" else None
         shuffle = order == "shuffled"
         # Over the indices only: quick, and in the same order as the images.
-        indices = DataLoader(range(len(labels)), batch_size, shuffle, sampler, generator=generator)
-        batches = list(indices)
+        indices = TensorDataset(torch.arange(len(labels)))
+        batches = [batch for (batch,) in DataLoader(indices, batch_size, shuffle, sampler, generator=generator)]
         shown = batches[batch - 1]
         with seeded(seed):
             pictures = [dataset[i][0] for i in shown.tolist()]
         columns = -(-batch_size // 2)
         figure = plt.figure(figsize=(8, 3.6), layout="constrained")
-        above, below = figure.subfigures(2, 1, height_ratios=(2, 1))
+        (above,), (below,) = figure.subfigures(2, 1, squeeze=False, height_ratios=(2, 1))
         axes = above.subplots(2, columns, squeeze=False).ravel()
         for ax in axes:
             ax.axis("off")
@@ -249,7 +251,7 @@ def batch_explorer(dataset: Dataset, preprocessing: Preprocessing, batch_size: i
     )
 
 
-def _draw_class_counts(ax: plt.Axes, batches: list[torch.Tensor], class_names: list[str], chosen: int):
+def _draw_class_counts(ax: Axes, batches: list[torch.Tensor], class_names: list[str], chosen: int) -> None:
     """A stacked bar for each batch of labels; the chosen one, counted from 1, is framed."""
     numbers = range(1, len(batches) + 1)
     bottom = [0] * len(batches)
@@ -263,7 +265,7 @@ def _draw_class_counts(ax: plt.Axes, batches: list[torch.Tensor], class_names: l
 
 
 def confusion_explorer(
-    model: nn.Module, dataset: Dataset, preprocessing: Preprocessing, layer: str | None = None
+    model: nn.Module, dataset: LabelledDataset, preprocessing: Preprocessing, layer: str | None = None
 ) -> Explorer:
     """The images of one cell of the confusion matrix, the most confident first, with their Grad-CAM maps (lesson 05).
 
@@ -354,7 +356,7 @@ def upload_explorer(look: Callable[[bytes], tuple[Figure, str]], example: bytes,
         An explorer with the control `upload`.
     """
 
-    def draw(upload: tuple[dict, ...]) -> tuple[Figure, str]:
+    def draw(upload: tuple[dict[str, Any], ...]) -> tuple[Figure, str]:
         try:
             return look(bytes(upload[0]["content"]) if upload else example)
         except LessonError as error:

@@ -84,6 +84,10 @@ def test_arrays_with_and_without_colours():
     assert corners(load_image(clear))[:2] == [(255, 255, 255), (200, 200, 200)]
 
 
+CLOSED = io.BytesIO()
+CLOSED.close()
+
+
 @pytest.mark.parametrize(
     ("source", "said"),
     [
@@ -96,6 +100,7 @@ def test_arrays_with_and_without_colours():
         (torch.zeros(3, 8, 8), "it is of the type Tensor); give a path, a file, bytes, a PIL image or a NumPy array"),
         (None, "it is of the type NoneType)"),
         (io.StringIO("text"), "it is a file opened as text); open it with the mode 'rb'"),
+        (CLOSED, "it is damaged (I/O operation on closed file.)"),
         (b"", "it holds no picture); replace it"),
         ({"name": "x.png"}, "it is of the type dict)"),
         (Image.new("RGB", (0, 8)), "it has no pixels)"),

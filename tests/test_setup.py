@@ -173,6 +173,18 @@ def test_ruff_finds_nothing(arguments):
     assert ruff.returncode == 0, ruff.stdout
 
 
+def test_mypy_finds_nothing():
+    mypy = subprocess.run([sys.executable, "-m", "mypy"], cwd=ROOT, capture_output=True, text=True)
+    assert mypy.returncode == 0, mypy.stdout + mypy.stderr
+
+
+def test_what_mypy_has_to_ignore_is_little_and_says_why():
+    lines = [line for path in (ROOT / "helpers").rglob("*.py") for line in path.read_text("utf-8").splitlines()]
+    ignores = [line.partition("# type:")[2] for line in lines if re.search(r"#\s*type:\s*ignore|#\s*mypy:", line)]
+    assert len(ignores) <= 10
+    assert [ignore for ignore in ignores if not re.fullmatch(r" ignore\[[\w-]+\]  # \w.*", ignore)] == []
+
+
 # --- The set-up itself, with a uv that only notes what it is asked for
 
 UV_VERSION = next(str(pin.specifier).removeprefix("==") for pin in PINS if pin.name == "uv")

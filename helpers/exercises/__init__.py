@@ -4,9 +4,11 @@ Those of a lesson stand in `lesson_NN.py`: the question is in the notebook; the 
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 from helpers.devices import seeded
 
+Answer = Any  # a learner's: it may be anything
 CORRECT, NOT_YET, NOT_ATTEMPTED = "correct", "not yet", "not attempted"
 
 
@@ -39,7 +41,7 @@ class Exercise:
         self.status, self.done = NOT_ATTEMPTED, False
         self._hints_given = 0
 
-    def check(self, *answers) -> None:
+    def check(self, *answers: Answer) -> None:
         """Say whether the answers are right, and if not, why. Never raises: only the stop button ends it."""
         try:
             with seeded(0):  # the same answer gets the same verdict
@@ -55,7 +57,7 @@ class Exercise:
             self.status, remark = NOT_YET, f"Your answer ended in {described(error).rstrip('.')}."
         print(f"{self.name}: {self.status}. {remark}")
 
-    def _judged(self, answers: tuple) -> str:
+    def _judged(self, answers: tuple[Answer, ...]) -> str:
         if not answers or is_blank(answers):
             raise NotAttempted
         remark = self.judge(*answers)
@@ -77,10 +79,12 @@ class Exercise:
 class Exercises:
     """The exercises of a lesson, in their order; shown, it says what is done."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self._all: list[Exercise] = []
 
-    def add(self, hints: Sequence[str], answer: str, rubric: Sequence[str] = ()) -> Callable[[Callable], Exercise]:
+    def add(
+        self, hints: Sequence[str], answer: str, rubric: Sequence[str] = ()
+    ) -> Callable[[Callable[..., str]], Exercise]:
         """A decorator that makes an exercise of its judge; the arguments are those of `Exercise`."""
 
         def make(judge: Callable[..., str]) -> Exercise:
@@ -103,14 +107,14 @@ class Exercises:
 # --- What judges are made of
 
 
-def is_blank(value) -> bool:
+def is_blank(value: Answer) -> bool:
     """Whether `...` stands in a value, or in a list, tuple or dictionary of values."""
     if isinstance(value, dict):
         value = list(value.values())
     return value is ... or (isinstance(value, (list, tuple)) and any(map(is_blank, value)))
 
 
-def shown(value) -> str:
+def shown(value: Answer) -> str:
     """The value as Python writes it, in a few words."""
     try:
         text = " ".join(repr(value).split())
@@ -128,7 +132,7 @@ def described(error: BaseException) -> str:
     return f"{type(error).__name__}: {message.splitlines()[0]}" if message else type(error).__name__
 
 
-def result_of(function, *arguments):
+def result_of(function: Answer, *arguments: Any) -> Any:
     """What a learner's function returns.
 
     Raises:
@@ -145,7 +149,7 @@ def result_of(function, *arguments):
     return result
 
 
-def number(value) -> float:
+def number(value: Answer) -> float:
     """A learner's number.
 
     Raises:
@@ -159,12 +163,12 @@ def number(value) -> float:
     raise NotYet(f"One number is expected here, not {shown(value)}.")
 
 
-def plain(word) -> str:
+def plain(word: Answer) -> str:
     """A word as it is compared: capitals do not count, nor blanks and full stops around it."""
     return word.strip(" .").lower() if isinstance(word, str) else ""
 
 
-def choose(value, right: str, wrong: dict[str, str]) -> None:
+def choose(value: Answer, right: str, wrong: dict[str, str]) -> None:
     """Accept the right word, whatever its capitals.
 
     Args:
@@ -182,7 +186,7 @@ def choose(value, right: str, wrong: dict[str, str]) -> None:
         raise NotYet(why.get(plain(value), f"Choose one of {words}."))
 
 
-def match(values, right: dict[str, str], why: dict[str, str]) -> None:
+def match(values: Answer, right: dict[str, str], why: dict[str, str]) -> None:
     """Accept a dictionary that gives each key its right word.
 
     Args:

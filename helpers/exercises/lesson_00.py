@@ -1,9 +1,11 @@
 """The exercises of lesson 00."""
 
+from typing import Any
+
 import numpy as np
 
 from helpers.evaluation import Accuracy
-from helpers.exercises import Exercises, NotYet, choose, number, result_of, shown
+from helpers.exercises import Answer, Exercises, NotYet, choose, number, result_of, shown
 
 exercises = Exercises()
 
@@ -16,7 +18,7 @@ exercises = Exercises()
     ),
     answer="my_seconds = 644 * 0.010",
 )
-def q1(seconds) -> str:
+def q1(seconds: Answer) -> str:
     seconds = number(seconds)
     if 3000 < seconds < 20_000:
         raise NotYet("That many milliseconds, yes. How many seconds is that?")
@@ -41,7 +43,7 @@ def share_right(predicted, labels):
     return (predicted == labels).mean()
 ''',
 )
-def q2(share_right) -> str:
+def q2(share_right: Answer) -> str:
     labels = np.array([0, 1, 0, 0, 1, 1, 0, 1])
     predicted = np.array([0, 1, 1, 0, 1, 1, 0, 0])  # six of eight
     share = result_of(share_right, predicted, labels)
@@ -68,7 +70,7 @@ def q2(share_right) -> str:
     ),
     answer='verdict = "cannot tell"',
 )
-def q3(verdict) -> str:
+def q3(verdict: Answer) -> str:
     of_92 = Accuracy(92, 100)
     choose(
         verdict,
@@ -94,14 +96,14 @@ def honest_score(train_x, train_y, test_x, test_y):
     return accuracy(my_probe.predict(test_x), test_y)
 ''',
 )
-def q4(honest_score) -> str:
+def q4(honest_score: Answer) -> str:
     random = np.random.default_rng(0)
 
-    def scored(*arguments) -> float:
+    def scored(*arguments: Any) -> float:
         result = result_of(honest_score, *arguments)
         return result.value if isinstance(result, Accuracy) else number(result)
 
-    def shifted(labels):  # two classes that lie far apart
+    def shifted(labels: np.ndarray) -> np.ndarray:  # two classes that lie far apart
         return random.normal(size=(len(labels), 200)) + 3 * labels[:, None]
 
     # Nothing to learn: random labels for random features.
@@ -139,7 +141,7 @@ for n in (8, 20, 60, len(train_labels)):
         "I say in a sentence how many pictures I would collect, and why.",
     ),
 )
-def q5(by_pictures) -> str:
+def q5(by_pictures: Answer) -> str:
     if not isinstance(by_pictures, dict) or len(by_pictures) < 3:
         raise NotYet("A dictionary {number of pictures: accuracy} with at least three numbers is expected here.")
     shares = {n: a.value if isinstance(a, Accuracy) else number(a) for n, a in by_pictures.items()}

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from helpers.exercises import Exercises, NotYet, match, number, result_of, shown
+from helpers.exercises import Answer, Exercises, NotYet, match, number, result_of, shown
 from helpers.transforms import denormalise
 from helpers.weights import EMBEDDED
 
@@ -23,7 +23,7 @@ WHITE = (1 - MEAN[0]) / STD[0]  # red
     ),
     answer="white = (255 / 255 - MEAN[0]) / STD[0]",
 )
-def q1(white) -> str:
+def q1(white: Answer) -> str:
     white = number(white)
     slips = {
         255 - MEAN[0]: "Scale first: white becomes 1, not 255.",
@@ -55,7 +55,7 @@ def undo(images):
     return images * std + mean
 ''',
 )
-def q2(undo) -> str:
+def q2(undo: Answer) -> str:
     mean, std = torch.tensor(MEAN).view(3, 1, 1), torch.tensor(STD).view(3, 1, 1)
     original = torch.linspace(0, 1, 60).view(3, 4, 5)
     images = (original - mean) / std
@@ -97,7 +97,7 @@ def for_evaluation(size):
     )
 """,
 )
-def q3(for_evaluation) -> str:
+def q3(for_evaluation: Answer) -> str:
     transform = result_of(for_evaluation, 32)
     noise = np.random.default_rng(0).integers(0, 256, (60, 120, 3), dtype=np.uint8)
     noise[:10] = (0, 255, 0)  # a green sky, which the middle square shows
@@ -150,7 +150,7 @@ my_augmentation = v2.Compose(
         "I can name a kind of pictures for which one of my changes would be wrong.",
     ),
 )
-def q4(my_augmentation) -> str:
+def q4(my_augmentation: Answer) -> str:
     if not callable(my_augmentation):
         raise NotYet(f"A transform is expected here, as from `v2.Compose([...])`, not {shown(my_augmentation)}.")
     if inspect.isfunction(my_augmentation):
@@ -187,7 +187,7 @@ diagnosis = {
 }
 """,
 )
-def q5(diagnosis) -> str:
+def q5(diagnosis: Answer) -> str:
     match(
         diagnosis,
         {"A": "not normalised", "B": "not scaled", "C": "right", "D": "normalised twice"},

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from helpers.exercises import Exercises, NotYet, match, number, result_of, shown
+from helpers.exercises import Answer, Exercises, NotYet, match, number, result_of, shown
 
 exercises = Exercises()
 
@@ -18,7 +18,7 @@ exercises = Exercises()
     ),
     answer="label_of_ants = 1",
 )
-def q1(label_of_ants) -> str:
+def q1(label_of_ants: Answer) -> str:
     label = number(label_of_ants)
     if label == 0:
         raise NotYet("It was 0 as long as `ants` was the first folder. Sort all three names.")
@@ -44,7 +44,7 @@ def split_by_nest(nests):
     return [i for i in range(len(nests)) if i not in val], val
 ''',
 )
-def q2(split_by_nest) -> str:
+def q2(split_by_nest: Answer) -> str:
     nests = [f"nest {n}" for n in np.random.default_rng(0).integers(0, 12, 120)]
     parts = result_of(split_by_nest, list(nests))
     if not isinstance(parts, tuple) or len(parts) != 2:
@@ -80,7 +80,7 @@ orders = {
 }
 """,
 )
-def q3(orders) -> str:
+def q3(orders: Answer) -> str:
     match(
         orders,
         {"A": "in order", "B": "balanced", "C": "shuffled"},
@@ -105,9 +105,9 @@ def fair_weights(y):
     return 1 / np.bincount(y)[y]
 ''',
 )
-def q4(fair_weights) -> str:
+def q4(fair_weights: Answer) -> str:
     y = np.array([0] * 12 + [1] * 3 + [2] * 5)
-    given = np.asarray(result_of(fair_weights, y.copy()), dtype=float)
+    given = np.asarray(result_of(fair_weights, y.copy()), dtype=np.float64)
     if given.shape == (3,):
         raise NotYet("It returns a weight for each class. The sampler wants one for each picture: index with `y`.")
     if given.shape != y.shape:
@@ -157,14 +157,14 @@ class NameDataset(Dataset):
         "Somebody who knows `ImageFolder` finds the same attributes under the same names.",
     ),
 )
-def q5(NameDataset) -> str:
+def q5(NameDataset: Answer) -> str:
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         for name, grey in {"bees_2.JPG": 200, "ants_1.jpg": 50, "bees_1.png": 100}.items():
             Image.new("RGB", (9, 9), (grey,) * 3).save(folder / name)
 
         def red(picture: Image.Image) -> int:
-            return picture.getpixel((4, 4))[0]
+            return int(np.asarray(picture)[4, 4, 0])
 
         dataset = result_of(NameDataset, folder, red)
         if not hasattr(dataset, "__getitem__"):

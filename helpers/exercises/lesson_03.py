@@ -5,7 +5,7 @@ import torchvision
 from torch import nn
 
 from helpers.devices import device_of
-from helpers.exercises import Exercises, NotYet, number, result_of, shown
+from helpers.exercises import Answer, Exercises, NotYet, number, result_of, shown
 from helpers.models import count_parameters, find_heads
 
 exercises = Exercises()
@@ -14,7 +14,7 @@ exercises = Exercises()
 class SmallNetwork(nn.Module):
     """A stand-in that trains in no time: a convolution, a block with BatchNorm, dropout and a head."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         super().__init__()
         self.conv, self.block = nn.Conv2d(3, 4, 3), nn.Sequential(nn.BatchNorm2d(4), nn.Dropout(0.5))
         self.fc = nn.Linear(4, 2)
@@ -43,7 +43,7 @@ def shape_of_scores(network: nn.Module) -> tuple[int, ...]:
     ),
     answer="side = 64 // 32",
 )
-def q1(side) -> str:
+def q1(side: Answer) -> str:
     side = number(side)
     if side == 7:
         raise NotYet("That is the side for 224 px. The maps shrink with the picture.")
@@ -70,9 +70,9 @@ def only_the_head(model):
     return model
 ''',
 )
-def q2(only_the_head) -> str:
+def q2(only_the_head: Answer) -> str:
     network = SmallNetwork()
-    network.conv.bias.requires_grad_(False)
+    network.conv.get_parameter("bias").requires_grad_(False)
     network.fc.bias.requires_grad_(False)  # frozen by somebody before
     head = network.fc
     result = result_of(only_the_head, network)
@@ -100,7 +100,7 @@ def q2(only_the_head) -> str:
     ),
     answer="batches_until_gone = next(n for n in range(1000) if 0.9**n < 0.01)",
 )
-def q3(batches_until_gone) -> str:
+def q3(batches_until_gone: Answer) -> str:
     n = number(batches_until_gone)
     if n in (9, 10, 11):
         raise NotYet("Each batch moves them by a tenth of the *remaining* way: after ten, 35 % of the old are left.")
@@ -131,16 +131,16 @@ def start_training(model):
     return model
 ''',
 )
-def q4(start_training) -> str:
+def q4(start_training: Answer) -> str:
     network = SmallNetwork()
     network.eval()
     model = result_of(start_training, network)
     if not isinstance(model, SmallNetwork):
         raise NotYet(f"It should return the model, not {shown(model)}.")
     norm, dropout = model.block
-    before = norm.running_mean.clone()
+    before = norm.get_buffer("running_mean").clone()
     model((torch.ones(4, 3, 8, 8) + torch.rand(4, 3, 8, 8)).to(device_of(model)))
-    if not torch.equal(before, norm.running_mean):
+    if not torch.equal(before, norm.get_buffer("running_mean")):
         raise NotYet(
             "After one batch the `running_mean` of a layer inside of a block has moved. In which mode is that layer "
             "when the function ends?"
@@ -168,7 +168,7 @@ my_network = freeze(replace_head(meta_model("mobilenet_v3_small"), len(class_nam
         "I can say what its BatchNorm layers, if it has some, do in training.",
     ),
 )
-def q5(my_network) -> str:
+def q5(my_network: Answer) -> str:
     if not isinstance(my_network, nn.Module):
         raise NotYet(f"A network is expected, not {shown(my_network)}.")
     if isinstance(my_network, torchvision.models.ResNet):

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from helpers.devices import best_device
-from helpers.exercises import Exercises, NotYet, match, number, result_of, shown
+from helpers.exercises import Answer, Exercises, NotYet, match, number, result_of, shown
 
 exercises = Exercises()
 
@@ -21,7 +21,7 @@ exercises = Exercises()
     ),
     answer="first_loss = math.log(199)",
 )
-def q1(first_loss) -> str:
+def q1(first_loss: Answer) -> str:
     loss = number(first_loss)
     slips = {
         -math.log(199): "Minus the logarithm: a loss is positive.",
@@ -54,7 +54,7 @@ def one_step(model, inputs, labels, criterion, optimizer):
     return loss.item()
 ''',
 )
-def q2(one_step) -> str:
+def q2(one_step: Answer) -> str:
     device = best_device()  # where the lesson's own batches are
     ours = nn.Linear(3, 2).to(device)
     theirs = copy.deepcopy(ours)
@@ -63,7 +63,7 @@ def q2(one_step) -> str:
     theirs_optimizer = torch.optim.SGD(theirs.parameters(), lr=0.5)
     ours_optimizer = torch.optim.SGD(ours.parameters(), lr=0.5)
 
-    def moved(model: nn.Module) -> bool:
+    def moved(model: nn.Linear) -> bool:
         return not torch.equal(model.weight, start)
 
     for step in (1, 2):
@@ -112,11 +112,11 @@ def share_of_right(model, batches):
     return right / count
 ''',
 )
-def q3(share_of_right) -> str:
+def q3(share_of_right: Answer) -> str:
     class ByMode(nn.Module):
         """Right in evaluation mode, wrong in training mode."""
 
-        def __init__(self):
+        def __init__(self) -> None:
             super().__init__()
             self.scale = nn.Parameter(torch.ones(()))  # by it an answer may ask for the device
 
@@ -151,7 +151,7 @@ def q3(share_of_right) -> str:
     ),
     answer="last_epoch = 4",
 )
-def q4(last_epoch) -> str:
+def q4(last_epoch: Answer) -> str:
     epoch = number(last_epoch)
     if epoch == 2:
         raise NotYet("That is the best epoch. Only the epochs after it can show that it was.")
@@ -179,7 +179,7 @@ causes = {
 }
 """,
 )
-def q5(causes) -> str:
+def q5(causes: Answer) -> str:
     match(
         causes,
         {"A": "rate too low", "B": "learned by heart", "C": "rate too high", "D": "no zero_grad"},
@@ -213,7 +213,7 @@ def rate_factor(step, steps):
         "I have compared it with one cycle over at least three seeds, and say what I may conclude.",
     ),
 )
-def q6(rate_factor) -> str:
+def q6(rate_factor: Answer) -> str:
     for steps in (40, 200):
         factors = [number(result_of(rate_factor, step, steps)) for step in range(steps)]
         if min(factors) < 0:

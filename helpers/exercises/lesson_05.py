@@ -4,7 +4,7 @@ import numpy as np
 import torch
 
 from helpers.evaluation import Accuracy
-from helpers.exercises import Exercises, NotYet, choose, number, result_of, shown
+from helpers.exercises import Answer, Exercises, NotYet, choose, number, result_of, shown
 
 exercises = Exercises()
 
@@ -22,7 +22,7 @@ def by_margin(probabilities):
     return (first - second).argsort()
 ''',
 )
-def q1(by_margin) -> str:
+def q1(by_margin: Answer) -> str:
     probabilities = torch.tensor(
         [[0.50, 0.49, 0.01], [0.45, 0.28, 0.27], [0.05, 0.05, 0.90], [0.30, 0.64, 0.06], [0.20, 0.60, 0.20]]
     )
@@ -67,7 +67,7 @@ bees_precision = 45 / (10 + 45)
 bees_recall = 45 / (5 + 45)
 """,
 )
-def q2(bees_precision, bees_recall) -> str:
+def q2(bees_precision: Answer, bees_recall: Answer) -> str:
     given = {"precision": number(bees_precision), "recall": number(bees_recall)}
     right = {"precision": 45 / 55, "recall": 45 / 50}
     if all(abs(given[name] - 100 * value) < 1 for name, value in right.items()):
@@ -96,7 +96,7 @@ def q2(bees_precision, bees_recall) -> str:
     ),
     answer="pictures_needed = 153 * 2**2",
 )
-def q3(pictures_needed) -> str:
+def q3(pictures_needed: Answer) -> str:
     needed = number(pictures_needed)
     if needed == 4:
         raise NotYet("Four times as many, yes. How many pictures are that?")
@@ -124,7 +124,7 @@ model_is = "too sure"
 temperature_should_be = "above 1"
 """,
 )
-def q4(model_is, temperature_should_be) -> str:
+def q4(model_is: Answer, temperature_should_be: Answer) -> str:
     choose(
         model_is,
         "too sure",
@@ -156,7 +156,7 @@ def cooler(scores, temperature):
     return (scores / temperature).softmax(1)
 ''',
 )
-def q5(cooler) -> str:
+def q5(cooler: Answer) -> str:
     scores = torch.tensor([[2.0, 0.0, -1.0], [0.5, 1.5, 0.0]])
     given = torch.as_tensor(result_of(cooler, scores.clone(), 2.0))
     if given.shape != scores.shape:
@@ -200,7 +200,7 @@ def occlusion(confidence, picture, side):
         "I have an example where hiding a place makes the model surer, and an idea why.",
     ),
 )
-def q6(occlusion) -> str:
+def q6(occlusion: Answer) -> str:
     picture = torch.rand(3, 12, 16) + 0.5
     kept = picture.clone()
 

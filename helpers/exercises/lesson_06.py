@@ -7,7 +7,7 @@ import numpy as np
 
 from helpers import ROOT
 from helpers.evaluation import mean_interval
-from helpers.exercises import Exercises, NotYet, choose, match, number, result_of, shown
+from helpers.exercises import Answer, Exercises, NotYet, choose, match, number, result_of, shown
 
 exercises = Exercises()
 
@@ -35,7 +35,7 @@ my_guess = {
 }
 """,
 )
-def q1(my_guess) -> str:
+def q1(my_guess: Answer) -> str:
     match(
         my_guess,
         {"from scratch": "near guessing", "frozen": "far above", "fine-tuned": "far above"},
@@ -56,7 +56,7 @@ def q1(my_guess) -> str:
     ),
     answer="pictures_enough = 20",
 )
-def q2(pictures_enough) -> str:
+def q2(pictures_enough: Answer) -> str:
     enough = number(pictures_enough)
     accuracies = {key: sum(values) / len(values) for key, values in measured().items()}
     numbers = sorted(n for way, n in accuracies if way == "frozen")
@@ -89,8 +89,8 @@ def verdict(ours, theirs):
     return "better" if low > 0 else "worse" if high < 0 else "cannot tell"
 ''',
 )
-def q3(verdict) -> str:
-    def said(ours, theirs) -> str:
+def q3(verdict: Answer) -> str:
+    def said(ours: list[float], theirs: list[float]) -> str:
         word = result_of(verdict, np.array(ours), np.array(theirs))
         if word not in ("better", "worse", "cannot tell"):
             raise NotYet(f"It returns {shown(word)}. Three words are possible: 'better', 'worse' and 'cannot tell'.")
@@ -128,7 +128,7 @@ def seconds_until(times, accuracies, goal):
     return float("inf")
 ''',
 )
-def q4(seconds_until) -> str:
+def q4(seconds_until: Answer) -> str:
     times = np.array([4.0, 8.0, 12.0, 16.0])
     accuracies = np.array([0.6, 0.8, 0.7, 0.9])
 
@@ -136,7 +136,7 @@ def q4(seconds_until) -> str:
         return number(result_of(seconds_until, times, accuracies, goal))
 
     seconds = said(0.75)
-    slips = {
+    slips: dict[float, str] = {
         1: "It returns the number of an epoch. How many seconds had passed by then?",
         2: "It returns the number of an epoch. How many seconds had passed by then?",
         12: "It takes the epoch after the one that was good enough.",
@@ -164,7 +164,7 @@ def q4(seconds_until) -> str:
     ),
     answer='cause = "steps too small"',
 )
-def q5(cause) -> str:
+def q5(cause: Answer) -> str:
     choose(
         cause,
         "steps too small",
@@ -192,7 +192,7 @@ my_plan = ("frozen", 50)
         "I say how I would try my plan on other pictures (lesson 09 takes a folder), with three seeds or more.",
     ),
 )
-def q6(my_plan) -> str:
+def q6(my_plan: Answer) -> str:
     if not isinstance(my_plan, (tuple, list)) or len(my_plan) != 2:
         raise NotYet(f"Two things are expected, as in ('frozen', 5), not {shown(my_plan)}.")
     way, per_class = my_plan

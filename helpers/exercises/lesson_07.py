@@ -4,7 +4,7 @@ import torch
 from torch import nn
 
 from helpers.devices import best_device
-from helpers.exercises import Exercises, NotYet, choose, match, number, result_of, shown
+from helpers.exercises import Answer, Exercises, NotYet, choose, match, number, result_of, shown
 
 exercises = Exercises()
 
@@ -18,7 +18,7 @@ exercises = Exercises()
 pulls = {"two random heads": "unrelated", "two probes": "related"}
 """,
 )
-def q1(pulls) -> str:
+def q1(pulls: Answer) -> str:
     match(
         pulls,
         {"two random heads": "unrelated", "two probes": "related"},
@@ -42,7 +42,7 @@ def rates_by_stage(stages, lr, factor):
     return {stage: lr / factor**away for away, stage in enumerate(reversed(stages))}
 ''',
 )
-def q2(rates_by_stage) -> str:
+def q2(rates_by_stage: Answer) -> str:
     stages, lr, factor = ["conv1", "layer1", "layer2", "fc"], 0.8, 2
     result = result_of(rates_by_stage, list(stages), lr, factor)
     if not isinstance(result, dict) or set(result) != set(stages):
@@ -86,7 +86,7 @@ def with_one_cycle(groups, steps):
     return optimizer, scheduler
 ''',
 )
-def q3(with_one_cycle) -> str:
+def q3(with_one_cycle: Answer) -> str:
     groups = [{"params": [nn.Parameter(torch.ones(1))], "lr": lr} for lr in (0.03, 0.01, 0.002)]
     result = result_of(with_one_cycle, groups, 20)
     if not isinstance(result, tuple) or len(result) != 2:
@@ -125,7 +125,7 @@ def q3(with_one_cycle) -> str:
     ),
     answer='sentence = "C"',
 )
-def q4(sentence) -> str:
+def q4(sentence: Answer) -> str:
     choose(
         sentence,
         "C",
@@ -146,7 +146,7 @@ def q4(sentence) -> str:
     ),
     answer="chance = 1 - 0.95**9",
 )
-def q5(chance) -> str:
+def q5(chance: Answer) -> str:
     chance = number(chance)
     slips = {
         0.05: "That is the chance of one trick alone. There are nine.",
@@ -186,7 +186,7 @@ def my_step(model, inputs, labels, optimizer):
         "I show the interval, and claim no more than it says, even where my trick looks good.",
     ),
 )
-def q6(my_step) -> str:
+def q6(my_step: Answer) -> str:
     device = best_device()  # where the lesson's own batches are
     norm, head = nn.BatchNorm2d(4).requires_grad_(False), nn.Linear(4, 2)
     model = nn.Sequential(norm, nn.Flatten(), head).to(device).train()

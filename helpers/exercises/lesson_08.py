@@ -6,7 +6,7 @@ from statistics import mean
 import torchvision
 from torch import nn
 
-from helpers.exercises import Exercises, NotYet, choose, number, result_of, shown
+from helpers.exercises import Answer, Exercises, NotYet, choose, number, result_of, shown
 from helpers.models import published_metrics
 
 exercises = Exercises()
@@ -20,7 +20,7 @@ exercises = Exercises()
     ),
     answer='where = "first linear layer"',
 )
-def q1(where) -> str:
+def q1(where: Answer) -> str:
     choose(
         where,
         "first linear layer",
@@ -46,7 +46,7 @@ def convolution_cost(inputs, outputs, kernel, side):
     return weights, weights * side**2
 ''',
 )
-def q2(convolution_cost) -> str:
+def q2(convolution_cost: Answer) -> str:
     inputs, outputs, kernel, side = 3, 64, 7, 112
     layer = nn.Conv2d(inputs, outputs, kernel, bias=False, device="meta")
     result = result_of(convolution_cost, inputs, outputs, kernel, side)
@@ -54,7 +54,7 @@ def q2(convolution_cost) -> str:
         raise NotYet(f"Two numbers are expected, weights and multiply-adds, not {shown(result)}.")
     weights, work = map(number, result)
     right = layer.weight.numel()
-    slips = {
+    slips: dict[float, str] = {
         outputs * kernel**2: "Each filter looks at all input channels.",
         inputs * kernel**2: "That is one filter. There is one for each output channel.",
         outputs * inputs * kernel: "A window of 7 has 7 x 7 places.",
@@ -91,8 +91,8 @@ def seconds_for(action, repeats):
     return min(times)
 ''',
 )
-def q3(seconds_for) -> str:
-    taken = []
+def q3(seconds_for: Answer) -> str:
+    taken: list[float] = []
 
     def work(seconds: float) -> None:
         end = time.process_time() + seconds
@@ -128,7 +128,7 @@ def q3(seconds_for) -> str:
     ),
     answer='networks_that_fit = ["resnet18", "mobilenet_v3_large"]',
 )
-def q4(networks_that_fit) -> str:
+def q4(networks_that_fit: Answer) -> str:
     if isinstance(networks_that_fit, str) or not isinstance(networks_that_fit, (list, tuple, set)):
         raise NotYet(f"A list of names is expected, not {shown(networks_that_fit)}.")
     given = {name.strip().lower() if isinstance(name, str) else name for name in networks_that_fit}
@@ -160,7 +160,7 @@ def q4(networks_that_fit) -> str:
         "I would know how to compare two candidates on pictures of the place, with an interval.",
     ),
 )
-def q5(my_choice) -> str:
+def q5(my_choice: Answer) -> str:
     my_choice = my_choice.strip().lower() if isinstance(my_choice, str) else my_choice
     if my_choice not in torchvision.models.list_models(module=torchvision.models):
         raise NotYet(f"{shown(my_choice)} is no classification network of torchvision. The chooser names some.")

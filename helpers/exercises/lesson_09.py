@@ -8,7 +8,7 @@ from sklearn.neighbors import KNeighborsClassifier
 from helpers.data import ImageDataset
 from helpers.errors import LessonError
 from helpers.evaluation import Accuracy
-from helpers.exercises import Exercises, NotYet, choose, match, number, result_of, shown
+from helpers.exercises import Answer, Exercises, NotYet, choose, match, number, result_of, shown
 from helpers.inference import load_saved
 
 exercises = Exercises()
@@ -23,7 +23,7 @@ ASKED = 40  # new pictures of a class, at most: the check should not take long
     ),
     answer='not_found = "stray.jpg"',
 )
-def q1(not_found) -> str:
+def q1(not_found: Answer) -> str:
     choose(
         not_found,
         "stray.jpg",
@@ -52,7 +52,7 @@ effects = {
 }
 """,
 )
-def q2(effects) -> str:
+def q2(effects: Answer) -> str:
     match(
         effects,
         {"A": "stops the training", "B": "score too good", "C": "labels wrong", "D": "harmless"},
@@ -83,12 +83,12 @@ def judged_by_others(probe, features, labels, groups):
     )
 ''',
 )
-def q3(judged_by_others) -> str:
+def q3(judged_by_others: Answer) -> str:
     generator = np.random.default_rng(0)
     remembers = KNeighborsClassifier(1)  # learns by heart, and finds what looks alike
     features, labels = generator.normal(size=(60, 4)), generator.permutation(np.arange(60) % 2)
 
-    def right(features, labels, groups) -> np.ndarray:
+    def right(features: np.ndarray, labels: np.ndarray, groups: np.ndarray) -> np.ndarray:
         result = np.asarray(result_of(judged_by_others, remembers, features, labels, groups))
         if result.shape != (len(labels), 2):
             raise NotYet(
@@ -121,7 +121,7 @@ def answer_or_unsure(probabilities, threshold):
     return name if probabilities[name] >= threshold else "unsure"
 ''',
 )
-def q4(answer_or_unsure) -> str:
+def q4(answer_or_unsure: Answer) -> str:
     sure = {"bees": 0.95, "ants": 0.05}
     answer = result_of(answer_or_unsure, dict(sure), 0.9)
     if answer == "ants":
@@ -149,7 +149,7 @@ def q4(answer_or_unsure) -> str:
     ),
     answer="drawings_of_each = 7",
 )
-def q5(drawings_of_each) -> str:
+def q5(drawings_of_each: Answer) -> str:
     drawings = number(drawings_of_each)
     if drawings in (100, 300):
         raise NotYet("That is for all ten signs together. How many of each?")
@@ -179,14 +179,14 @@ my_new_pictures = track.folder / "val"
         "I have compared with something simpler, or with the full fine_tune, and give intervals.",
     ),
 )
-def q6(my_model, my_new_pictures) -> str:
+def q6(my_model: Answer, my_new_pictures: Answer) -> str:
     try:
         model = load_saved(my_model)
         new = ImageDataset(my_new_pictures, class_names=model.class_names)
     except LessonError as error:
         raise NotYet(str(error)) from None
     counts = {name: new.targets.count(index) for index, name in enumerate(model.class_names)}
-    least = min(counts, key=counts.get)
+    least = min(counts, key=counts.__getitem__)
     if counts[least] < FEW:
         raise NotYet(f"There are {counts[least]} new pictures of {least!r}; {FEW} of each class are needed.")
     asked = []

@@ -85,10 +85,10 @@ def extract(
     if folder.exists() and not part.exists():  # nothing to write, so it may lie where nobody may write
         return folder
     if isinstance(archive, Path) and not archive.is_file():
-        problem = (
+        mistake = (
             "is a folder, which needs no unpacking; give it" if archive.is_dir() else "is not there; check its name"
         )
-        raise LessonError(f"{archive} {problem}.")
+        raise LessonError(f"{archive} {mistake}.")
     with one_line_errors(f"Cannot extract {name}", "mend this and run it again"), exclusive_lock(folder):
         try:
             shutil.rmtree(part, ignore_errors=True)  # a run that was killed leaves one

@@ -59,12 +59,12 @@ def same_looks(hashes: np.ndarray, thumbnails: np.ndarray) -> np.ndarray:
         reached = [first]
         while reached:
             i = reached.pop()
-            near = []
+            candidates = []
             for band, key in zip(buckets, keys, strict=True):
                 others = band[key[i]]
                 others = band[key[i]] = others[groups[others] < 0]  # what has a group is done with
-                near.append(others[np.bitwise_count(hashes[others] ^ hashes[i]) <= BITS])
-            near = np.unique(np.concatenate(near))
+                candidates.append(others[np.bitwise_count(hashes[others] ^ hashes[i]) <= BITS])
+            near = np.unique(np.concatenate(candidates))
             near = near[
                 np.abs(sums[near] - sums[i]) <= LEVELS * thumbnails.shape[1]
             ]  # quick, and loses none that is near
@@ -111,7 +111,7 @@ def _levels(thumbnails: np.ndarray, some: np.ndarray, other: int | np.ndarray) -
     return np.abs(thumbnails[some].astype(np.int16) - thumbnails[other]).mean(1)
 
 
-def _natural(name: str) -> tuple:
+def _natural(name: str) -> tuple[tuple[str, ...], list[tuple[int, str]]]:
     """By folder, then by name with numbers as numbers: 9 comes before 10."""
     path = PurePosixPath(name)
     parts = re.split(r"(\d+)", path.stem)
@@ -122,7 +122,8 @@ def _follow(names: Sequence[str], taken: Sequence[datetime | None], i: int, j: i
     one, two = PurePosixPath(names[i]), PurePosixPath(names[j])
     if one.parent != two.parent:
         return False
-    if taken[i] and taken[j]:
-        return abs((taken[j] - taken[i]).total_seconds()) <= BURST_SECONDS
+    earlier, later = taken[i], taken[j]
+    if earlier and later:
+        return abs((later - earlier).total_seconds()) <= BURST_SECONDS
     first, second = (re.fullmatch(r"(.*?)(\d+)", path.stem) for path in (one, two))
     return bool(first and second and first[1] == second[1] and int(second[2]) - int(first[2]) == 1)

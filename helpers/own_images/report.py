@@ -169,7 +169,7 @@ class FolderReport:
         if not self.pictures:
             return [Finding("pictures", "none", "put pictures into one folder per class")]
         counts = self.counts()
-        most, least = max(counts, key=counts.get), min(counts, key=counts.get)
+        most, least = max(counts, key=counts.__getitem__), min(counts, key=counts.__getitem__)
         found = f"{len(self.pictures)} in {_plural(len(counts), 'class', 'es')}: {_listed(counts)}"
         rows = [Finding("pictures", found, "two classes are needed" if len(counts) < 2 else "")]
         splits = {split: n for split in SPLITS if (n := sum(p.split == split for p in self.pictures))}
@@ -328,7 +328,7 @@ def check_folder(folder: str | Path) -> FolderReport:
         except UnreadableImage as error:
             unreadable[files.name(path)] = Problem(error.reason, error.remedy)
             continue
-        brightest = max(high for _, high in decoded.image.getextrema())
+        brightest = int(np.asarray(decoded.image).max())
         facts = decoded.width, decoded.height, decoded.bits, brightest, decoded.taken
         seen.append(((files.name(path), split, label), facts, *fingerprint(decoded.image)))
     pictures = []
@@ -338,8 +338,10 @@ def check_folder(folder: str | Path) -> FolderReport:
         groups = same_looks(hashes, thumbnails).tolist()
         bursts = find_bursts([name for name, *_ in at], [fact[-1] for fact in facts], hashes, thumbnails).tolist()
         pictures = [
-            Picture(*place, width, height, group, burst, *rest)
-            for place, (width, height, *rest), group, burst in zip(at, facts, groups, bursts, strict=True)
+            Picture(name, split, label, width, height, group, burst, bits, brightest, taken)
+            for (name, split, label), (width, height, bits, brightest, taken), group, burst in zip(
+                at, facts, groups, bursts, strict=True
+            )
         ]
     full = {(p.split, p.label) for p in pictures}
     empty = [name for split, label, name in files.classes if (split, label) not in full]

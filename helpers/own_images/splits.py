@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -16,7 +17,7 @@ SHARES = {"train": 0.6, "val": 0.2, "test": 0.2}
 
 
 def split_indices(
-    labels: Sequence, groups: Sequence | None = None, shares: dict[str, float] = SHARES, seed: int = 0
+    labels: Sequence[Any], groups: Sequence[Any] | None = None, shares: dict[str, float] = SHARES, seed: int = 0
 ) -> dict[str, list[int]]:
     """Deal pictures out to splits, each class by itself, and what belongs together to one side.
 
@@ -32,19 +33,18 @@ def split_indices(
     Returns:
         For each split the indices of its pictures, in order. Every picture is in exactly one.
     """
-    labels = np.unique(np.asarray(labels), return_inverse=True)[1]
-    groups = np.arange(len(labels)) if groups is None else np.asarray(groups)
-    groups = np.unique(groups, return_inverse=True)[1]
-    units = np.split(np.argsort(groups, kind="stable"), np.cumsum(np.bincount(groups))[:-1])
+    classes = np.unique(np.asarray(labels), return_inverse=True)[1]
+    numbers = np.unique(np.arange(len(labels)) if groups is None else np.asarray(groups), return_inverse=True)[1]
+    units = np.split(np.argsort(numbers, kind="stable"), np.cumsum(np.bincount(numbers))[:-1])
     units = [units[i] for i in np.random.default_rng(seed).permutation(len(units))]
     units.sort(key=len, reverse=True)  # large groups first, while there is room for them
-    lacks = {split: share * np.bincount(labels) for split, share in shares.items()}
+    lacks = {split: share * np.bincount(classes) for split, share in shares.items()}
     result: dict[str, list[int]] = {split: [] for split in shares}
     for unit in units:
-        label = np.bincount(labels[unit]).argmax()
+        label = np.bincount(classes[unit]).argmax()
         split = max(shares, key=lambda split: (round(lacks[split][label], 6), round(lacks[split].sum(), 6)))
         result[split] += unit.tolist()
-        lacks[split] -= np.bincount(labels[unit], minlength=len(lacks[split]))
+        lacks[split] -= np.bincount(classes[unit], minlength=len(lacks[split]))
     return {split: sorted(indices) for split, indices in result.items()}
 
 
@@ -53,7 +53,7 @@ def split_folder(
     preprocessing: Preprocessing,
     seed: int = 0,
     skip_unreadable: bool = False,
-    groups: Sequence | None = None,
+    groups: Sequence[Any] | None = None,
 ) -> dict[str, SampleDataset]:
     """Datasets of a folder with one folder per class: 60 % to train, 20 % to validate, 20 % to test.
 
