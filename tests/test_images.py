@@ -1,5 +1,6 @@
 """One image: the same pixels, however it comes, and one line for what cannot be read."""
 
+import base64
 import io
 import struct
 import sys
@@ -12,7 +13,7 @@ import pytest
 import torch
 from PIL import ExifTags, Image
 from support.checks import line
-from support.images import INSECTS, corners, fill, noise, quarters
+from support.images import BLUE, GREEN, GREY, INSECTS, RED, corners, fill, noise, quarters
 from torch.utils.data import DataLoader
 
 from helpers.data import SampleDataset
@@ -160,10 +161,28 @@ def test_formats_by_their_content(tmp_path):
     assert sniff_file(tmp_path / "a.NEF") == "camera raw"
 
 
-def test_heic_is_read_like_any_other(tmp_path):
+# `quarters((32, 16))` as a telephone would save it: Pillow and pi-heif only read this format.
+HEIC = base64.b85decode(
+    "0000SW^{RQXk}?*00000ZE0pPXk}?*ZE0a<0004eZDn*}000000000XXk=`10000000000aA{+700000000000000000000B57=I"
+    "V*mgE07O6l0RRC200001pa1~?00000004sk001LtX>Mi!000000RR916=`l}WdZ;I000310BCk&F#rGn01j|zbZr0t000010002|"
+    "X>f9I0002oX>en20001WXm(>m0RwOV0058x000009`FGC{rLC*01pFT0096PKmiN^|NjGU00093kN^M!000939=ZZRVE_RDDMA4O"
+    "18@KU0|1Z!00RI30{|YNAb|yz>aLpR;31&EfB*mtfB*mk0EA)y0RRR>0l{;?i2wiq6Ju{|a&BX6cmM$a4FCp!0000KX>)L800000"
+    "0000$0000$0000eV{Bn?0000W000010000G00001|NsBs00002|NsBc000020000GaA|mH000000|*ER0000OX>e^}0000000001"
+    "009Mo0s{qv0001sZDe6|0001gC;_h%faNka|ACY5T>A2CDxZN6wc%e{&3KX4|0SEVZ^zThIZk!sZY|Tc7*8a$Zg3Upk1|u}x?#V|"
+    "I4f;rI64W!ggvb$CWX|+m?HW@0J*x&A@hWAtVHC-MX$>QWh&CVE4eBp2S_rQTYXVe_|V~_D=%L0%fVe<pb?M"
+)
+
+
+@pytest.mark.parametrize("name", ["IMG_1.HEIC", "renamed.jpg"])
+def test_heic_is_read_like_any_other(tmp_path, name):
     pytest.importorskip("pi_heif")
+    (tmp_path / name).write_bytes(HEIC)
+    seen = load_image(tmp_path / name)
+    assert seen.size == (32, 16)
+    assert np.abs(np.subtract(corners(seen), [RED, GREEN, BLUE, GREY])).max() < 10
+    (tmp_path / name).write_bytes(HEIC[:400])
     with pytest.raises(LessonError, match="is HEIC, and damaged"):
-        load_image(b"\0\0\0\x1cftypmif1\0\0\0\0mif1heicmiaf" + bytes(500))
+        load_image(tmp_path / name)
 
 
 def test_heic_without_its_library_names_it(monkeypatch):
