@@ -106,7 +106,10 @@ FAULTS = [
     # the reader's own pictures
     Mutation(f"{OWN}/near_duplicates.py", "i) <= LEVELS]", "i) <= 255]", "tests/test_near_duplicates.py"),
     Mutation(
-        f"{OWN}/near_duplicates.py", "np.unique(np.concatenate(near))", "near[0]", "tests/test_near_duplicates.py"
+        f"{OWN}/near_duplicates.py",
+        "np.unique(np.concatenate(candidates))",
+        "candidates[0]",
+        "tests/test_near_duplicates.py",
     ),
     Mutation(
         f"{OWN}/report.py", "if len({picture.split for picture in group}) > 1", "if False", "tests/test_check_folder.py"
