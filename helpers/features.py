@@ -162,9 +162,8 @@ def linear_probe(features: np.ndarray, labels: np.ndarray, C: float = 0.01) -> "
     Raises:
         LessonError: all labels are the same.
     """
-    from sklearn.linear_model import (
-        LogisticRegression,
-    )  # takes two seconds, which lessons without a probe need not wait
+    # Imported late: they take two seconds, which lessons without a probe need not wait.
+    from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
