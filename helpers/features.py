@@ -3,19 +3,19 @@
 import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from sklearn.linear_model import LogisticRegression
-from sklearn.pipeline import Pipeline, make_pipeline
-from sklearn.preprocessing import StandardScaler
 from torch import nn
 from torch.utils.data import DataLoader
 
 from helpers.devices import to_device
 from helpers.errors import LessonError
 from helpers.models import find_head, find_heads, forward_checked, meta_twin, native_size, open_containers
+
+if TYPE_CHECKING:
+    from sklearn.pipeline import Pipeline
 
 ACTIVATIONS = (nn.ReLU, nn.ReLU6, nn.GELU, nn.SiLU, nn.Hardswish)
 
@@ -148,7 +148,7 @@ def extract_features(
     return features[: len(labels)], np.array(labels)
 
 
-def linear_probe(features: np.ndarray, labels: np.ndarray, C: float = 0.01) -> Pipeline:
+def linear_probe(features: np.ndarray, labels: np.ndarray, C: float = 0.01) -> "Pipeline":
     """Logistic regression on standardised features: the quickest head for a frozen backbone.
 
     Args:
@@ -162,6 +162,11 @@ def linear_probe(features: np.ndarray, labels: np.ndarray, C: float = 0.01) -> P
     Raises:
         LessonError: all labels are the same.
     """
+    # Imported late: they take two seconds, which lessons without a probe need not wait.
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
     if len(set(np.asarray(labels).tolist())) < 2:
         raise LessonError("All images have the same label: a probe needs images of at least two classes.")
     return make_pipeline(StandardScaler(), LogisticRegression(C=C, max_iter=1000)).fit(features, labels)

@@ -12,8 +12,6 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from PIL import Image
-from sklearn.calibration import calibration_curve
-from sklearn.metrics import ConfusionMatrixDisplay
 from torch import nn
 from torch.utils.data import DataLoader
 
@@ -125,6 +123,8 @@ def plot_confusion(
     predicted: torch.Tensor | np.ndarray, labels: torch.Tensor | np.ndarray, class_names: Sequence[str]
 ) -> Figure:
     """Confusion matrix: how many pictures of each class (row) were taken for each class (column)."""
+    from sklearn.metrics import ConfusionMatrixDisplay  # takes two seconds, which lessons without one need not wait
+
     side = 2.5 + 0.5 * len(class_names)
     figure, ax = plt.subplots(figsize=(side, side), layout="tight")
     classes = range(len(class_names))
@@ -144,6 +144,8 @@ def plot_reliability(probabilities: torch.Tensor, labels: torch.Tensor, ax: Axes
         ax: where to draw.
         bins: groups of equally many pictures.
     """
+    from sklearn.calibration import calibration_curve  # as above
+
     confidence, predicted = probabilities.max(1)
     accuracy, mean_confidence = calibration_curve(predicted == labels, confidence, n_bins=bins, strategy="quantile")
     ax.plot([0, 1], [0, 1], color="grey", linestyle="--", label="perfect")

@@ -22,15 +22,16 @@ from tools.forgotten_moves import forgotten_moves
 
 
 class Mutation(NamedTuple):
-    """In `file`, `right` (which occurs once) becomes `wrong`; `tests` is what should see it."""
+    """In `file`, `original` (which occurs once) becomes `mutant`; `tests` is what should see it."""
 
     file: str
-    right: str
-    wrong: str
+    original: str
+    mutant: str
     tests: str
 
 
 TRANSFORMS, DATA, MODELS = "helpers/transforms.py", "helpers/data.py", "helpers/models.py"
+WEIGHTS, CHECKPOINTS = "helpers/weights.py", "helpers/checkpoints.py"
 TRAINING, FEATURES, EVALUATION = "helpers/training.py", "helpers/features.py", "helpers/evaluation.py"
 IMAGES, LAYOUTS, OWN = "helpers/images.py", "helpers/layouts.py", "helpers/own_images"
 EXPLAIN, FILES, INTERRUPTIONS = "helpers/explain.py", "helpers/files.py", "tests/test_interruptions.py"
@@ -42,14 +43,14 @@ LESSON_04, LESSON_05 = "notebooks/04_training_loop.ipynb", "notebooks/05_visuali
 LESSON_06, LESSON_07 = "notebooks/06_does_it_help.ipynb", "notebooks/07_fine_tuning.ipynb"
 LESSON_09 = "notebooks/09_your_own_images.ipynb"
 
-FAULTS = [
+MUTATIONS = [
     # transforms
-    Mutation(TRANSFORMS, "MEAN = (0.485, 0.456, 0.406)", "MEAN = (0.406, 0.456, 0.485)", "tests/test_transforms.py"),
-    Mutation(TRANSFORMS, '"val": eval_transform(size)', '"val": train_transform(size)', "tests/test_transforms.py"),
+    Mutation(WEIGHTS, "STD = (0.485, 0.456, 0.406)", "STD = (0.406, 0.456, 0.485)", "tests/test_transforms.py"),
+    Mutation(TRANSFORMS, '"val": eval_transform', '"val": train_transform', "tests/test_transforms.py"),
     Mutation(TRANSFORMS, "images * std + mean", "images * mean + std", "tests/test_transforms.py"),
-    Mutation(TRANSFORMS, "round(size * 256 / 224)", "size", "tests/test_transforms.py"),
+    Mutation(WEIGHTS, "round(self.size * 256 / 224)", "self.size", "tests/test_transforms.py"),
     # data
-    Mutation(DATA, 'shuffle=split == "train"', "shuffle=False", "tests/test_data.py"),
+    Mutation(DATA, "        shuffle=shuffle,", "        shuffle=False,", "tests/test_data.py"),
     Mutation(DATA, "transforms[split], train.classes)", "transforms[split])", "tests/test_data.py"),
     Mutation(IMAGES, "ImageOps.exif_transpose(image)", "image.copy()", "tests/test_data.py"),
     Mutation(DATA, "1 / labels.bincount()", "labels.bincount()", "tests/test_data.py"),
@@ -78,10 +79,13 @@ FAULTS = [
     ),
     Mutation(TRAINING, "if optimizer else model.eval()", "if optimizer else model.train()", "tests/test_training.py"),
     Mutation(TRAINING, "if val[1] > max(", "if val[1] < max(", "tests/test_training.py"),
-    Mutation(TRAINING, 'torch.set_rng_state(state["random"])', "pass", "tests/test_training.py"),
-    Mutation(TRAINING, 'if loader.generator and state["order"] is not None', "if False", "tests/test_training.py"),
+    Mutation(CHECKPOINTS, 'restore_random_states(state["random"])', "pass", "tests/test_checkpoints.py"),
+    Mutation(CHECKPOINTS, 'if generator and state["order"] is not None', "if False", "tests/test_checkpoints.py"),
+    Mutation(CHECKPOINTS, "if settings.get(name) != now:", "if False:", "tests/test_checkpoints.py"),
+    Mutation(CHECKPOINTS, "if training.num_epochs > num_epochs and", "if False and", "tests/test_checkpoints.py"),
+    Mutation(TRAINING, "scaler.unscale_(optimizer)", "pass", "tests/test_training.py"),
     Mutation(TRAINING, "    model.load_state_dict(before[0])\n", "", "tests/test_training.py"),
-    Mutation(TRAINING, "    model.load_state_dict(last)\n", "", "tests/test_training.py"),
+    Mutation(TRAINING, 'if keep == "best" or not finished:', "if True:", "tests/test_training.py"),
     Mutation(TRAINING, "+ weight * sum(", "+ 0 * sum(", "tests/test_training.py tests/test_models.py"),
     # features, evaluation, explanations, pictures
     Mutation(FEATURES, "- weight @ torch", "+ weight @ torch", "tests/test_features.py"),
@@ -106,20 +110,23 @@ FAULTS = [
     # the reader's own pictures
     Mutation(f"{OWN}/near_duplicates.py", "i) <= LEVELS]", "i) <= 255]", "tests/test_near_duplicates.py"),
     Mutation(
-        f"{OWN}/near_duplicates.py", "np.unique(np.concatenate(near))", "near[0]", "tests/test_near_duplicates.py"
+        f"{OWN}/near_duplicates.py",
+        "np.unique(np.concatenate(candidates))",
+        "candidates[0]",
+        "tests/test_near_duplicates.py",
     ),
     Mutation(
         f"{OWN}/report.py", "if len({picture.split for picture in group}) > 1", "if False", "tests/test_check_folder.py"
     ),
     Mutation(f"{OWN}/splits.py", "[p.group for p in pictures], ", "", "tests/test_splits.py"),
     Mutation(f"{OWN}/splits.py", "[together[i] for i in dealt]", "None", "tests/test_groups.py"),
-    Mutation("helpers/downloads.py", "unpacked > max(", "unpacked < 0 * max(", "tests/test_hostile_inputs.py"),
-    Mutation("helpers/downloads.py", "path.parts or path.anchor", "path.parts", "tests/test_hostile_inputs.py"),
+    Mutation(f"{OWN}/archives.py", "unpacked > max(", "unpacked < 0 * max(", "tests/test_hostile_inputs.py"),
+    Mutation(f"{OWN}/archives.py", "path.parts or path.anchor", "path.parts", "tests/test_hostile_inputs.py"),
     # interruptions
     Mutation(FILES, "part.write_bytes(content)", "path.write_bytes(content)", INTERRUPTIONS),
-    Mutation(FILES, "        with alone(path):\n", "        if True:\n", INTERRUPTIONS),
+    Mutation(FILES, 'another place"), exclusive_lock(path):', 'another place"):', INTERRUPTIONS),
     Mutation(FILES, "part.unlink(missing_ok=True)", "pass", INTERRUPTIONS),
-    Mutation(TRAINING, "atomic_write(path, content.get", "Path(path).write_bytes(content.get", INTERRUPTIONS),
+    Mutation(CHECKPOINTS, "atomic_write(Path(path).expanduser(), ", "Path(path).write_bytes(", INTERRUPTIONS),
     Mutation(
         TRAINING,
         "history.update({key: [*history[key], figure] for key, figure in figures})",
@@ -144,25 +151,30 @@ FAULTS = [
         "tests/test_training.py",
     ),
     Mutation(LESSON_05, "return (weights * maps).sum(1).relu()", "return maps.sum(1).relu()", "tests/test_explain.py"),
-    Mutation(LESSON_07, "    model.load_state_dict(last)\n", "", "tests/test_training.py"),
+    Mutation(LESSON_07, 'num_epochs, keep="last"', "num_epochs", "tests/test_training.py"),
     Mutation(LESSON_09, 'shutil.rmtree(home / "uploaded", ignore_errors=True)', "pass", "tests/test_own_images.py"),
     # a tensor that stays on its device
     *(Mutation(file, right, wrong, "tests/test_devices.py") for file, right, wrong in forgotten_moves()),
 ]
 
 
-def as_written(fault: Mutation) -> tuple[str, str]:
+def as_written(mutation: Mutation) -> tuple[str, str]:
     """What is right and what is wrong, as the file has it: a notebook holds its code as JSON."""
-    if not fault.file.endswith(".ipynb"):
-        return fault.right, fault.wrong
-    right, wrong = (json.dumps(code, ensure_ascii=False)[1:-1] for code in (fault.right, fault.wrong))
+    if not mutation.file.endswith(".ipynb"):
+        return mutation.original, mutation.mutant
+    right, wrong = (json.dumps(code, ensure_ascii=False)[1:-1] for code in (mutation.original, mutation.mutant))
     return right, wrong
 
 
-def stale_faults() -> list[str]:
+def stale_mutations() -> list[str]:
     """A line for each fault that no longer says what it did, because its code is not there exactly once."""
-    counts = {fault: (ROOT / fault.file).read_text(encoding="utf-8").count(as_written(fault)[0]) for fault in FAULTS}
-    return [f"{fault.file} has {fault.right!r} {count} times" for fault, count in counts.items() if count != 1]
+    counts = {
+        mutation: (ROOT / mutation.file).read_text(encoding="utf-8").count(as_written(mutation)[0])
+        for mutation in MUTATIONS
+    }
+    return [
+        f"{mutation.file} has {mutation.original!r} {count} times" for mutation, count in counts.items() if count != 1
+    ]
 
 
 def tests_are_green(folder: Path, tests: str) -> bool:
@@ -177,28 +189,28 @@ def tests_are_green(folder: Path, tests: str) -> bool:
 
 
 def main() -> int:
-    if stale := stale_faults():
-        print("Faults that no longer fit the code; mend `FAULTS`:", *stale, sep="\n")
+    if stale := stale_mutations():
+        print("Faults that no longer fit the code; mend `MUTATIONS`:", *stale, sep="\n")
         return 1
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary) / "copy"
         away = [".venv*", "build", ".git", "__pycache__", "downloads", "artifacts", ".ipynb_checkpoints"]
         shutil.copytree(ROOT, folder, ignore=shutil.ignore_patterns(*away))
-        everything = dict.fromkeys(part for fault in FAULTS for part in fault.tests.split())
+        everything = dict.fromkeys(part for mutation in MUTATIONS for part in mutation.tests.split())
         if not tests_are_green(folder, " ".join(everything)):
-            print("The tests are red without any fault: mend them first.")
+            print("The tests are red without any mutation: mend them first.")
             return 1
         unseen = []
-        for fault in tqdm(FAULTS, unit="fault"):
-            file = folder / fault.file
+        for mutation in tqdm(MUTATIONS, unit="fault"):
+            file = folder / mutation.file
             whole = file.read_bytes()
-            file.write_text(whole.decode().replace(*as_written(fault)), encoding="utf-8")
-            if tests_are_green(folder, fault.tests):
-                unseen.append(fault)
+            file.write_text(whole.decode().replace(*as_written(mutation)), encoding="utf-8")
+            if tests_are_green(folder, mutation.tests):
+                unseen.append(mutation)
             file.write_bytes(whole)
-    for fault in unseen:
-        print(f"Nobody saw: {fault.file}: {fault.right!r} -> {fault.wrong!r} ({fault.tests})")
-    print(f"{len(FAULTS) - len(unseen)} of {len(FAULTS)} faults were seen")
+    for mutation in unseen:
+        print(f"Nobody saw: {mutation.file}: {mutation.original!r} -> {mutation.mutant!r} ({mutation.tests})")
+    print(f"{len(MUTATIONS) - len(unseen)} of {len(MUTATIONS)} faults were seen")
     return bool(unseen)
 
 
