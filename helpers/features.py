@@ -235,7 +235,7 @@ def probe_head(model: nn.Module, loader: DataLoader[Any]) -> nn.Module:
         # SqueezeNet cuts its logits off below 0 before it averages them over the image. The same number added to all
         # of them changes no probability and keeps them above.
         bias = bias + 100
-    head.weight.copy_(weight.view_as(head.weight))
+    head.weight.copy_(weight.reshape(head.weight.shape))
     head.bias.copy_(bias)
     return model
 

@@ -65,4 +65,5 @@ def one_line_errors(problem: str, remedy: str) -> Iterator[None]:
         cause: BaseException = error  # the first of the chain is plain; requests wraps it in long lines
         while cause.__context__ not in (None, outer):
             cause = cause.__context__
-        raise LessonError(f"{problem}: {str(cause) or type(cause).__name__}; {remedy}.") from None
+        reason = (isinstance(cause, OSError) and cause.strerror) or str(cause) or type(cause).__name__
+        raise LessonError(f"{problem}: {reason}; {remedy}.") from None

@@ -112,11 +112,12 @@ def meta_model(architecture: str) -> nn.Module:
 
 def meta_twin(model: nn.Module) -> nn.Module:
     """A copy of `model` without its numbers and its hooks, on the `meta` device: what it computes are shapes."""
-    twins: dict[int, torch.Tensor] = {
-        id(p): nn.Parameter(p.detach().to("meta"), p.requires_grad) for p in model.parameters()
-    }
-    twins |= {id(buffer): buffer.detach().to("meta") for buffer in model.buffers()}
-    twin = copy.deepcopy(model, twins)
+    with torch.inference_mode(False):  # no parameter can be made of a tensor that inference mode makes
+        twins: dict[int, torch.Tensor] = {
+            id(p): nn.Parameter(torch.empty_like(p, device="meta"), p.requires_grad) for p in model.parameters()
+        }
+        twins |= {id(buffer): torch.empty_like(buffer, device="meta") for buffer in model.buffers()}
+        twin = copy.deepcopy(model, twins)
     for layer in twin.modules():  # whoever hooked the model waits for numbers
         layer._forward_hooks.clear()
         layer._forward_pre_hooks.clear()

@@ -9,7 +9,6 @@ from pathlib import Path
 from PIL import Image
 from tqdm import tqdm
 
-ROOT = Path(__file__).resolve().parent.parent
 STRIP_SIDE = 160  # pixels
 
 

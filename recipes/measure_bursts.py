@@ -14,13 +14,13 @@ from pathlib import Path
 import numpy as np
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
+from helpers import ROOT
 from helpers.data import ImageDataset, make_dataloader
 from helpers.evaluation import mean_interval
 from helpers.features import extract_features, linear_probe
 from helpers.models import load_model
 from helpers.transforms import eval_transform
 from helpers.weights import EMBEDDED
-from recipes.files import ROOT
 from recipes.species import series_of
 
 SPECIES = ROOT / "data" / "species"

@@ -15,7 +15,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from recipes.files import ROOT, evenly, write_all, write_strip
+from helpers import ROOT
+from recipes.files import evenly, write_all, write_strip
 from recipes.renderer.animals.ant import ant
 from recipes.renderer.animals.bee import bee
 from recipes.renderer.animals.beetle import beetle

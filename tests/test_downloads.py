@@ -331,10 +331,8 @@ def test_weights_go_where_torchvision_looks_for_them(tmp_path, monkeypatch):
 def command(tmp_path, manifest):
     """`python -m helpers.downloads` in a copy of the repository whose manifest lists the small pictures."""
     root = tmp_path / "repository"
-    (root / "helpers").mkdir(parents=True)
+    shutil.copytree(ROOT / "helpers", root / "helpers", ignore=shutil.ignore_patterns("__pycache__"))
     (root / "data").mkdir()
-    for name in ("__init__.py", "errors.py", "files.py", "downloads.py"):
-        shutil.copy(ROOT / "helpers" / name, root / "helpers")
     shutil.copy(manifest, root / "data" / "hymenoptera.sha256")
 
     def run(*arguments: object) -> subprocess.CompletedProcess:

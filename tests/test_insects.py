@@ -12,7 +12,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from support.colours import joint_colours, single_colours
 
-from recipes.files import ROOT, encode
+from helpers import ROOT
+from recipes.files import encode
 from recipes.insects import QUALITY, render
 
 INSECTS = ROOT / "data" / "insects"

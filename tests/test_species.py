@@ -14,9 +14,10 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from support.colours import joint_colours, single_colours
 
+from helpers import ROOT
 from helpers.own_images.report import check_folder
 from recipes import measure_bursts
-from recipes.files import ROOT, encode
+from recipes.files import encode
 from recipes.species import MAKERS, QUALITY, plan, render, series_of
 
 SPECIES = ROOT / "data" / "species"
@@ -113,6 +114,7 @@ def test_colours_do_not_suffice(features):
     assert 0.14 < accuracy <= 0.4
 
 
+@pytest.mark.nightly  # a minute of one core
 def test_the_leak_of_a_random_split_is_as_the_datasheet_says():
     shown = measure_bursts.DATASHEET.read_text().split(measure_bursts.START)[1].split(measure_bursts.END)[0]
     said = float(re.search(r"in pairs of \d+ seeds: ([\d.]+) points", shown)[1])
