@@ -43,7 +43,7 @@ def measure(train, test, splitter, seed: int) -> tuple[float, float]:
     """The probe's accuracy on the validation part of the pool and on the test set."""
     features, labels, series = train
     fold = splitter(FOLDS, shuffle=True, random_state=seed)
-    learn, val = next(iter(fold.split(features, labels, series)))
+    learn, val = next(fold.split(features, labels, series if splitter is StratifiedGroupKFold else None))
     probe = linear_probe(features[learn], labels[learn])
     return probe.score(features[val], labels[val]), probe.score(*test)
 

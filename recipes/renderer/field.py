@@ -158,8 +158,8 @@ def draw_field(rng: np.random.Generator, coat: tuple, shifted: bool) -> tuple[Sc
         rays=RAYS,
     )
     if shifted:
-        view = replace(view, size=view.size * 0.6)
-        angle, pixels = rng.uniform(0, 2 * np.pi), rng.uniform(3, 8)
+        view = replace(view, size=view.size * 0.75)
+        angle, pixels = rng.uniform(0, 2 * np.pi), rng.uniform(2, 5)
         scene = replace(
             scene,
             camera=view.camera(width, height),
