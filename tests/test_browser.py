@@ -32,10 +32,10 @@ LESSONS = [
 EXPLORERS = [
     "from helpers.data import ImageDataset\n"
     "from helpers.tracks import IMAGES\n"
-    "from helpers.transforms import eval_transform\n"
+    "from helpers.transforms import train_transform\n"
     "from helpers.weights import EMBEDDED\n"
     "from helpers.widgets import architecture_chooser, augmentation_explorer, batch_explorer, surgery_explorer\n"
-    "dataset = ImageDataset(IMAGES['insects'] / 'val', eval_transform(EMBEDDED))",
+    "dataset = ImageDataset(IMAGES['insects'] / 'val', train_transform(EMBEDDED))",
     "augmentation_explorer(dataset.loader(dataset.samples[0][0]), 96)",
     "batch_explorer(dataset, EMBEDDED)",
     "surgery_explorer()",
