@@ -108,6 +108,7 @@ def test_links_are_refused(tmp_path, folder):
     assert names(folder.parent) == []
 
 
+@pytest.mark.filterwarnings("ignore:The names in")
 def test_damage_at_any_byte_is_found(archive, folder):
     def find_mismatch(unpacked: Path) -> str | None:
         return None if content(unpacked) == PICTURES else "it differs"
