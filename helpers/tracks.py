@@ -10,6 +10,7 @@ from pathlib import Path
 
 from helpers import ROOT
 from helpers.errors import LessonError
+from helpers.layouts import read_layout
 from helpers.weights import SOURCES, Preprocessing, check_weights, preprocessing_of
 
 IMAGES = {
@@ -45,7 +46,7 @@ class Track:
     @property
     def test_split(self) -> str:
         """`test`, or `val` where the images come without a test split (as the photographs do)."""
-        return "test" if (self.folder / "test").is_dir() else "val"
+        return "test" if "test" in _splits(self.folder) else "val"
 
     def __str__(self) -> str:
         other = "photos" if self.name == "embedded" else "embedded"
@@ -74,7 +75,7 @@ def current_track(name: str | None = None) -> Track:
     images = os.environ.get("TL_IMAGES") or TRACKS[track][0]
     weights = os.environ.get("TL_WEIGHTS") or TRACKS[track][1]
     folder = IMAGES.get(images) or Path(images).expanduser().resolve()
-    if not (folder / "train").is_dir():
+    if "train" not in _splits(folder):
         remedy = f"`{REMEDIES[images]}` brings them" if images in REMEDIES else "it needs the folders train and val"
         raise LessonError(f"The images of {images!r} are not in {folder}: {remedy}.")
     if weights in SOURCES:
@@ -84,3 +85,11 @@ def current_track(name: str | None = None) -> Track:
     named = {pair: title for title, pair in TRACKS.items()}
     title = named.get((images, weights), f"{images} images, {weights} weights")
     return Track(title, folder, weights, preprocessing_of(weights))
+
+
+def _splits(folder: Path) -> set[str]:
+    """The splits that a folder has, under whatever names; none where it is not there or holds no images by class."""
+    try:
+        return set(read_layout(folder).splits)
+    except LessonError:
+        return set()

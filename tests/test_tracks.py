@@ -19,7 +19,7 @@ def no_choice(monkeypatch):
 
 @pytest.fixture
 def photos(tmp_path, monkeypatch):
-    (tmp_path / "train").mkdir()
+    (tmp_path / "train" / "ants").mkdir(parents=True)
     monkeypatch.setitem(tracks.IMAGES, "photos", tmp_path)
     return tmp_path
 
@@ -73,7 +73,7 @@ def test_halves_can_be_chosen_apart(photos, monkeypatch):
 
 
 def test_a_folder_of_your_own(tmp_path, monkeypatch):
-    (tmp_path / "train").mkdir()
+    (tmp_path / "train" / "ants").mkdir(parents=True)
     monkeypatch.setenv("TL_IMAGES", str(tmp_path))
     assert tracks.current_track().folder == tmp_path
     assert tracks.current_track().name == f"{tmp_path} images, embedded weights"
