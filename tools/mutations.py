@@ -154,7 +154,7 @@ MUTATIONS = [
     Mutation(LESSON_07, 'num_epochs, keep="last"', "num_epochs", "tests/test_training.py"),
     Mutation(LESSON_09, 'shutil.rmtree(home / "uploaded", ignore_errors=True)', "pass", "tests/test_own_images.py"),
     # a tensor that stays on its device
-    *(Mutation(file, right, wrong, "tests/test_devices.py") for file, right, wrong in forgotten_moves()),
+    *(Mutation(*move, "tests/test_devices.py tests/test_exercises_on_devices.py") for move in forgotten_moves()),
 ]
 
 
