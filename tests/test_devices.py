@@ -87,9 +87,11 @@ def test_a_model_in_channels_last_gets_its_batches_so(datasets):
 
 def test_a_randomised_copy_is_beside_its_model():
     model = network(DEVICE)
+    drawn = torch.get_rng_state()
     copied = randomised_copy(model)
     assert device_of(copied) == DEVICE
     assert not torch.equal(copied.fc.weight, model.fc.weight)
+    assert not torch.equal(torch.get_rng_state(), drawn), "one seed gives one network on every device"
 
 
 def test_images_on_the_device_are_denormalised_there_and_shown(datasets):

@@ -25,6 +25,7 @@ def moving(answer: str) -> str:
         (lesson_04.q2, moving(lesson_04.q2.answer)),
         (lesson_04.q3, lesson_04.q3.answer),
         (lesson_04.q3, lesson_04.q3.answer.replace(MOVE, "pass\n")),
+        (lesson_04.q3, lesson_04.q3.answer.replace(MOVE, "inputs = inputs.to(next(model.parameters()).device)\n")),
         (lesson_07.q6, lesson_07.q6.answer),
         (lesson_07.q6, moving(lesson_07.q6.answer)),
     ],
