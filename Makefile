@@ -72,7 +72,7 @@ stick: $(READY) ## fill a USB stick for a class without a network (TO=its folder
 	$(VENV) -m tools.stick $(or $(TO),$(error say where the stick is: make stick TO=folder))
 
 ## For contributors
-quick: $(CHECKS) ## run the quick tests (under 90 seconds)
+quick: $(CHECKS) ## run the quick tests: no kernel, no browser
 	$(VENV) -m pytest -n logical -m "quick and not nightly" tests
 
 test: $(CHECKS) ## set up, run the tests, and run every notebook and compare it strictly
