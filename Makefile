@@ -20,10 +20,11 @@ help:
 		/^[a-z]+:.*## /{printf "make %-13s %s\n", $$1, $$2}' Makefile
 
 # What readers need, and that with the packages of the checks.
-$(READY): requirements.txt pyproject.toml
+$(READY) $(CHECKS): requirements.txt pyproject.toml $(wildcard settings/*/*/*.* settings/*/*/*/*.*)
+$(READY):
 	$(PYTHON) tools/set_up.py
 
-$(CHECKS): requirements.txt pyproject.toml
+$(CHECKS):
 	$(PYTHON) tools/set_up.py checks
 
 $(UV):
