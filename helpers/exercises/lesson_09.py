@@ -66,7 +66,7 @@ def q2(effects: Answer) -> str:
         effects,
         {"A": "stops the training", "B": "score too good", "C": "labels wrong", "D": "harmless"},
         {
-            "A": "sooner or later the loader decodes it, in the middle of an epoch.",
+            "A": "sooner or later the loader decodes it, during an epoch.",
             "B": "the image is in both splits, so val rewards a model that memorises.",
             "C": "the same image is labelled ant in one place and wasp in another.",
             "D": "hidden folders become neither classes nor images.",
