@@ -101,7 +101,7 @@ def test_the_measured_recipe_is_that_of_the_helper(norms):
     model = replace_head(load_model("embedded"), 2)
     if norms:
         freeze_norms(model)
-    fine_tune(model, datasets, runs.PREPROCESSING, num_epochs=1, seed=1)
+    fine_tune(model, datasets, runs.PREPROCESSING, num_epochs=1, seed=1, all_layers=True)
     assert all(torch.equal(value, measured.state_dict()[name]) for name, value in model.state_dict().items())
 
 
