@@ -41,7 +41,7 @@ WRONG = {
     "q3": [
         ("pattern = r'nest\\d+'", "Put parentheses"),
         ("pattern = r'(nest\\d)'", "show different nests"),
-        ("pattern = r'(\\d+-\\d+-\\d+)'", "show the same nest"),
+        ("pattern = r'(\\d+-\\d+-\\d+)'", "show different nests"),
         ("pattern = r'(IMG_\\d+)'", "show the same nest"),
         ("pattern = r'(nest)'", "show different nests"),
         ("pattern = r'(hive\\d+)'", "not found in '2026-05-03_nest1"),
@@ -88,7 +88,12 @@ WRONG = {
         (UNTRAINED.format(6, "class_names", "new_images[0]"), "is a file; give a folder"),
         (UNTRAINED.format(5, "class_names[1:]", "track.folder / 'val'"), "has the class 'ants'"),
         (UNTRAINED.format(7, "[*class_names, 'zebras']", "track.folder / 'val'"), "0 new images of 'zebras'"),
-        (UNTRAINED.format(6, "class_names", "track.folder / 'val'"), "no better than that"),
+        (
+            "my_model = home / 'mixed_up.safetensors'\n"
+            "save_model(my_model, model, [*class_names[1:], class_names[0]], preprocessing.at(96))\n"
+            "my_new_images = track.folder / 'val'",
+            "no better than that",
+        ),
     ],
 }
 
