@@ -1,6 +1,9 @@
-"""What a kernel sets before it imports torch. IPython reads this in the environment, however that was set up."""
+"""What every kernel of this environment does when it starts, before it imports torch."""
 
 import os
+
+c = get_config()  # noqa: F821  IPython runs this file, and brings the name
+c.InteractiveShellApp.extensions = ["helpers.kernel"]
 
 # Threads that wait for work spin otherwise. Several kernels on one machine then take the cores from each other.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
