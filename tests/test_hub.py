@@ -26,6 +26,7 @@ from support.chromium import CHROMIUM, needs_chromium
 from support.jupyter import free_port
 
 from tools.environment import ROOT
+from tools.exercise_cells import answered, exercise_of
 
 SYSTEM_PYTHON = "/usr/bin/python3"  # one that other accounts can run
 START_S, LESSON_S = 120, 1200
@@ -70,6 +71,7 @@ def lessons(folder) -> Path:
     }.items():
         if run(*ask).returncode != 0:
             pytest.skip(f"{name} cannot be had here")
+    ARTIFACTS.mkdir(exist_ok=True)
     shared = folder / "transfer-learning"
     subprocess.run(["git", "clone", "--quiet", ROOT, shared], check=True)
     done = run("make", "hub", f"PYTHON={SYSTEM_PYTHON}", cwd=shared)
@@ -119,7 +121,11 @@ def with_ports(lessons: Path) -> tuple[int, int]:
     for line, port in zip(("PORT = 8000", "GIT_PORT = 9418"), ports, strict=True):
         assert text.count(f"\n{line}") == 1
         text = text.replace(f"\n{line}", f"\n{line.split()[0]} = {port}")
-    config.write_text(text.replace('f"http://:{PORT}"', 'f"http://127.0.0.1:{PORT}"'))
+    text = text.replace('f"http://:{PORT}"', 'f"http://127.0.0.1:{PORT}"')
+    text += (
+        f"c.JupyterHub.hub_port, c.ConfigurableHTTPProxy.api_url = {free_port()}, 'http://127.0.0.1:{free_port()}'\n"
+    )
+    config.write_text(text)
     return ports
 
 
@@ -191,11 +197,14 @@ def kernel_is_ready(page: Page, hub: Hub, account: Account) -> bool:
 
 
 def saved_code(page: Page, account: Account) -> list[nbformat.NotebookNode]:
-    """The code cells as the account has them on its disk, just saved."""
+    """The code cells as the account has them on its disk, just saved; none while they are being written."""
     choose(page, "File", "Save Notebook")
     page.wait_for_timeout(2000)
-    path = account.home / "transfer-learning" / f"{LESSON}.ipynb"
-    return [cell for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "code"]
+    try:
+        notebook = nbformat.read(account.home / "transfer-learning" / f"{LESSON}.ipynb", as_version=4)
+    except nbformat.reader.NotJSONError:
+        return []
+    return [cell for cell in notebook.cells if cell.cell_type == "code"]
 
 
 def state_of(lessons: Path) -> dict[Path, tuple[int, int]]:
@@ -236,7 +245,7 @@ def finished(hub, lessons, accounts) -> Iterator[Class]:
 
             def has_finished(account: Account = account, page: Page = page) -> bool:
                 code[account.name] = saved_code(page, account)
-                return all(cell.execution_count for cell in code[account.name])
+                return bool(code[account.name]) and all(cell.execution_count for cell in code[account.name])
 
             wait_until(has_finished, LESSON_S, "the lesson did not end")
             page.screenshot(path=ARTIFACTS / f"hub-{len(code)}.png")
@@ -336,3 +345,82 @@ def test_a_folder_that_accounts_cannot_reach(lessons, folder, tmp_path):
 
 def test_a_port_in_use(lessons, hub, tmp_path):
     assert "Address already in use. Stop what uses it (ss -ltnp), or change PORT" in refusal(lessons, tmp_path)
+
+
+# --- nbgrader, from a teacher's account to a learner's and back
+
+GRADES = """\
+from nbgrader.api import Gradebook
+with Gradebook("sqlite:///gradebook.db") as book:
+    (submission,) = book.assignment_submissions("00_start_here")
+    for grade in submission.notebooks[0].grades:
+        print(submission.student.id, grade.name, grade.score, grade.max_score)
+"""
+
+
+@dataclass
+class Marked:
+    grades: dict[str, str]
+    feedback: Path
+
+
+@pytest.fixture(scope="module")
+def marked(lessons, folder, accounts) -> Marked:
+    """A lesson that went from the teacher through the exchange to a learner, who answered q1 rightly and q2 wrongly."""
+    done = run("make", "nbgrader", f"PYTHON={SYSTEM_PYTHON}", cwd=lessons)
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
+    teacher, learner = accounts
+    exchange = folder / "exchange"
+    exchange.mkdir()
+    exchange.chmod(0o777)
+
+    def nbgrader(account: Account, where: Path, command: str) -> None:
+        tool = lessons / ".venv-nbgrader" / "bin"
+        line = f"cd {where} && PATH={tool}:$PATH nbgrader {command} {LESSON} --Exchange.root={exchange}"
+        done = account.run("sh", "-c", line)
+        assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
+
+    course = teacher.home / "course"
+    teacher.run("cp", "-r", lessons / "build" / "nbgrader", course).check_returncode()
+    nbgrader(teacher, course, "generate_assignment")
+    nbgrader(teacher, course, "release_assignment")
+
+    nbgrader(learner, learner.home, "fetch_assignment --course=transfer-learning")
+    path = learner.home / LESSON / f"{LESSON}.ipynb"
+    notebook = nbformat.read(path, as_version=4)
+    answers = {"q1": "my_seconds = 644 * 0.010", "q2": "def share_right(predicted, labels):\n    return 0.25"}
+    for cell in notebook.cells:
+        if (name := exercise_of(cell)) in answers:
+            cell.source = answered(cell.source, answers[name])
+    nbformat.write(notebook, path)
+    nbgrader(learner, learner.home, "submit --course=transfer-learning")
+
+    nbgrader(teacher, course, "collect")
+    nbgrader(teacher, course, "autograde")
+    nbgrader(teacher, course, "generate_feedback")
+    nbgrader(teacher, course, "release_feedback")
+    nbgrader(learner, learner.home, "fetch_feedback --course=transfer-learning")
+
+    (feedback,) = (learner.home / LESSON / "feedback").rglob("*.html")
+    python = lessons / ".venv-nbgrader" / "bin" / "python"
+    listed = teacher.run("sh", "-c", f"cd {course} && {python} -c '{GRADES}'")
+    rows = [line.split() for line in listed.stdout.splitlines()]
+    assert {row[0] for row in rows} == {learner.name}, listed.stderr
+    return Marked({name: f"{score} of {most}" for _, name, score, most in rows}, feedback)
+
+
+def test_the_right_answer_has_its_point_and_the_wrong_one_none(marked):
+    assert marked.grades["q1-test"] == "1.0 of 1.0"
+    assert marked.grades["q2-test"] == "0.0 of 1.0"
+    assert marked.grades["q5-by-hand"] == "0.0 of 6.0"
+
+
+def test_the_learner_reads_why_in_one_line(marked):
+    with sync_playwright() as playwright:
+        page = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"]).new_page()
+        page.goto(marked.feedback.as_uri(), wait_until="domcontentloaded")
+        page.screenshot(path=ARTIFACTS / "nbgrader-feedback.png", full_page=True)
+        words = page.locator("body").inner_text()
+    assert "q2: not yet. It returns the share that is wrong." in words
+    assert "NoPoint: no point for q2, for the reason above." in words
+    assert "Traceback" not in words and "AssertionError" not in words

@@ -446,7 +446,6 @@ def test_weights_that_are_not_here_and_cannot_come_are_one_line(monkeypatch, tmp
         load_model("IMAGENET1K_V1")
 
 
-
 # --- Images of another size
 
 WRONG_SIZES = [

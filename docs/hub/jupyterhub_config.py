@@ -98,8 +98,10 @@ c.JupyterHub.services = [
     {
         # The branch `notebooks`, which `make hub` makes, for nbgitpuller; to this machine only.
         "name": "lessons",
-        "command": [GIT_DAEMON, "--listen=127.0.0.1", f"--port={GIT_PORT}", "--reuseaddr"]
-        + ["--export-all", f"--base-path={LESSONS.parent}", str(LESSONS)],
+        "command": [
+            *(GIT_DAEMON, "--listen=127.0.0.1", f"--port={GIT_PORT}", "--reuseaddr"),
+            *("--export-all", f"--base-path={LESSONS.parent}", str(LESSONS)),
+        ],
         "user": "nobody",  # to whom git shows a folder of root only where it is told that it may
         "environment": {
             "GIT_CONFIG_COUNT": "1",
