@@ -13,7 +13,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-
 ME = Path(sys.executable).name  # python3, or python where there is no other name
 DISK_PER_WHEEL = 2.1  # measured: 3.1 GB of packages are 6.2 GB on disk
 
