@@ -90,7 +90,7 @@ nbgrader: $(CHECKS) $(NBGRADER) ## make a course for nbgrader of the lessons, wi
 	$(VENV) -m tools.editions nbgrader
 
 hub: $(HUB) ## set up a JupyterHub for a class on this machine, see docs/hub/
-	git subtree split --quiet --prefix notebooks --branch notebooks
+	git subtree split -q --prefix notebooks --branch notebooks
 
 hub-test: $(CHECKS) ## try all of docs/hub/ with two accounts, as root, in minutes
 	$(VENV) -m pytest -m nightly tests/test_hub.py
