@@ -128,7 +128,7 @@ def choose_threshold(probabilities: torch.Tensor, labels: torch.Tensor, wrong: f
         In 0..1: answer where the best class has at least this probability. Of equally cheap ones, the smallest.
     """
     confidence, predicted = probabilities.max(1)
-    levels = confidence.unique()
+    levels = torch.from_numpy(np.unique(confidence))
     candidates = torch.cat([torch.zeros(1), (levels[1:] + levels[:-1]) / 2, (levels[-1:] + 1) / 2])
     answered = confidence >= candidates[:, None]
     costs = (wrong * (answered & (predicted != labels)) + ~answered).mean(1)

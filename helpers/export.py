@@ -20,6 +20,7 @@ import numpy as np
 import onnx
 import torch
 from torch import nn
+from torch.utils.data import Subset
 
 from helpers.data import ImageDataset, image_datasets, make_dataloader
 from helpers.errors import LessonError
@@ -56,7 +57,7 @@ class ImageInput(nn.Module):
         """uint8 (height, width, 3) to float (1, 3, size, size), normalised."""
         size, resize = self.preprocessing.size, self.preprocessing.resize
         height, width = image.shape[:2]
-        shorter = torch.sym_min(height, width)
+        shorter: Any = torch.sym_min(height, width)  # integers, or in the exporter's hands symbols for them
         rows, columns = resize * height // shorter, resize * width // shorter
         x = image.permute(2, 0, 1)[None].float()
         x = self._resize(self._resize(x, height, columns), rows, columns)
@@ -262,7 +263,7 @@ def prepared_images(
     """Batches of `train`, prepared as for a prediction, with about `count` images from all classes: for `to_int8`."""
     dataset = ImageDataset(read_layout(folder).splits["train"], eval_transform(preprocessing))
     every = max(1, len(dataset) // count)
-    part = torch.utils.data.Subset(dataset, range(0, len(dataset), every))
+    part: Subset[Any] = Subset(dataset, range(0, len(dataset), every))
     return [x for x, _ in make_dataloader(part, 10)]
 
 
