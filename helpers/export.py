@@ -22,13 +22,13 @@ import torch
 from torch import nn
 from torch.utils.data import Subset
 
-from helpers.data import ImageDataset, image_datasets, make_dataloader
+from helpers.data import ImageDataset, make_dataloader
 from helpers.errors import LessonError
 from helpers.evaluation import choose_threshold, predict
 from helpers.files import atomic_write
 from helpers.inference import SavedModel, load_saved
 from helpers.layouts import read_layout
-from helpers.model_card import model_card
+from helpers.model_card import datasets_of, model_card
 from helpers.transforms import eval_transform
 from helpers.weights import Preprocessing
 
@@ -275,11 +275,10 @@ def main() -> int:
         path = Path(arguments.out or Path(arguments.model).with_suffix(".onnx")).expanduser()
         train: list[torch.Tensor] = []
         if arguments.images:
-            datasets = image_datasets(arguments.images, model.preprocessing)
-            if datasets["train"].classes == model.class_names:
-                probabilities, labels = predict(model.network, make_dataloader(datasets["val"]))
-                threshold = model.threshold or choose_threshold(probabilities, labels, arguments.cost)
-                model = replace(model, threshold=threshold)
+            datasets = datasets_of(model, arguments.images)
+            if not model.threshold:
+                answers = predict(model.network, make_dataloader(datasets["val"]))
+                model = replace(model, threshold=choose_threshold(*answers, arguments.cost))
         if arguments.precision == "int8":
             if not arguments.images:
                 raise LessonError(

@@ -24,6 +24,21 @@ def answers(model: Classifier, dataset: ImageDataset) -> tuple[torch.Tensor, tor
     return torch.from_numpy(np.stack(rows)), torch.tensor(dataset.targets)
 
 
+def datasets_of(model: SavedModel, folder: str | Path) -> dict[str, ImageDataset]:
+    """The splits of the images that a model was trained on.
+
+    Raises:
+        LessonError: they cannot be read, or have other classes.
+    """
+    datasets = image_datasets(folder, model.preprocessing)
+    if datasets["train"].classes != model.class_names:
+        raise LessonError(
+            f"{folder} has the classes {', '.join(datasets['train'].classes)}, and the model was trained on "
+            f"{', '.join(model.class_names)}."
+        )
+    return datasets
+
+
 def model_card(
     model: SavedModel, path: str | Path, folder: str | Path, purpose: str = "", shifted: str | Path | None = None
 ) -> str:
@@ -41,12 +56,7 @@ def model_card(
         LessonError: the images or the file cannot be read, or the classes are not those of the model.
     """
     path = Path(path).expanduser()
-    datasets = image_datasets(folder, model.preprocessing)
-    if datasets["train"].classes != model.class_names:
-        raise LessonError(
-            f"{folder} has the classes {', '.join(datasets['train'].classes)}, and the model was trained on "
-            f"{', '.join(model.class_names)}."
-        )
+    datasets = datasets_of(model, folder)
     exported = OnnxModel(path)
     split = "test" if "test" in datasets else "val"
     probabilities, labels = answers(exported, datasets[split])
