@@ -46,12 +46,12 @@ class Classifier(ABC):
             images: as `helpers.images.load_image` takes them: paths, files, bytes, uploads, PIL images or arrays.
 
         Raises:
-            LessonError: an image cannot be read.
+            LessonError: an image cannot be read, or is a strip of `MAX_RATIO` to 1 or longer.
         """
-        several = isinstance(images, list)
-        decoded = [load_image(image) for image in (images if isinstance(images, list) else [images])]
-        answers = self.named(self.probabilities(decoded)) if decoded else []
-        return answers if several else answers[0]
+        if not isinstance(images, list):
+            return self.predict([images])[0]
+        decoded = [_no_strip(load_image(image)) for image in images]
+        return self._named(self.probabilities(decoded)) if images else []
 
     def predict_files(
         self, paths: Sequence[str | Path], batch_size: int = 32, num_workers: int = 0
@@ -72,7 +72,7 @@ class Classifier(ABC):
             except LessonError as error:
                 yield path, error
 
-    def named(self, probabilities: np.ndarray) -> list[dict[str, float]]:
+    def _named(self, probabilities: np.ndarray) -> list[dict[str, float]]:
         """Rows of (images, classes) with the names of the classes, the most probable first."""
         rows = [zip(self.class_names, row, strict=True) for row in probabilities.tolist()]
         return [dict(sorted(row, key=lambda item: -item[1])) for row in rows]
@@ -114,14 +114,7 @@ class OnnxModel(Classifier):
             )
 
     def probabilities(self, images: Sequence[Image.Image]) -> np.ndarray:
-        return np.stack([self._one(image) for image in images])
-
-    def _one(self, image: Image.Image) -> np.ndarray:
-        if max(image.size) > MAX_RATIO * min(image.size):
-            raise LessonError(
-                f"The picture is {image.width} x {image.height} pixels, too long a strip; cut out what it shows."
-            )
-        return self.session.run(None, {"image": np.asarray(image)})[0]
+        return np.stack([self.session.run(None, {"image": np.asarray(image)})[0] for image in images])
 
 
 def load(path: str | Path) -> Classifier:
@@ -141,6 +134,14 @@ def load(path: str | Path) -> Classifier:
     except ImportError as error:
         raise LessonError(f"{path} needs PyTorch ({error}); a file ending in .onnx does not.") from error
     return load_saved(path)
+
+
+def _no_strip(image: Image.Image) -> Image.Image:
+    if max(image.size) > MAX_RATIO * min(image.size):
+        raise LessonError(
+            f"The picture is {image.width} x {image.height} pixels, too long a strip; cut out what it shows."
+        )
+    return image
 
 
 def _session(path: Path) -> Any:

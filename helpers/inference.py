@@ -67,7 +67,7 @@ class SavedModel(Classifier):
         start = 0
         for items in DataLoader(dataset, batch_size, num_workers=num_workers, collate_fn=list):
             inputs = [item for item in items if isinstance(item, torch.Tensor)]
-            answers = iter(self.named(self._answers(torch.stack(inputs))) if inputs else [])
+            answers = iter(self._named(self._answers(torch.stack(inputs))) if inputs else [])
             for path, item in zip(paths[start : start + len(items)], items, strict=True):
                 yield path, next(answers) if isinstance(item, torch.Tensor) else item
             start += len(items)

@@ -3,11 +3,10 @@
 import sys
 
 import numpy as np
-import onnx
 import pytest
-from onnx.helper import set_model_props
 from PIL import Image
 from support.checks import line
+from support.means_model import COLOURS, GRAPH, ORANGE, write_model
 from torchvision.datasets.folder import IMG_EXTENSIONS
 
 from helpers.classifier import OnnxModel, load
@@ -19,38 +18,21 @@ from helpers.weights import Preprocessing
 
 pytestmark = pytest.mark.quick
 
-# The mean of each channel as the probabilities of three classes: a network that can be computed by hand.
-GRAPH = """
-<ir_version: 10, opset_import: ["" : 20]>
-means (uint8[height, width, 3] image) => (float[3] probabilities) <int64[2] places = {0, 1}> {
-    x = Cast <to = 1> (image)
-    probabilities = ReduceMean <keepdims = 0> (x, places)
-}
-"""
-NOTES = {"input": "image", "class_names": '["red", "green", "blue"]', "threshold": "0.5"}
-ORANGE = Image.new("RGB", (4, 7), (200, 100, 0))
-
 
 @pytest.fixture
 def path(tmp_path):
-    return written(tmp_path / "means.onnx")
-
-
-def written(path, graph=GRAPH, **notes):
-    model = onnx.parser.parse_model(graph)
-    set_model_props(model, {name: value for name, value in (NOTES | notes).items() if value is not None})
-    onnx.save(model, path)
-    return path
+    return write_model(tmp_path / "colours.onnx")
 
 
 def test_one_image_has_one_answer_and_a_list_a_list_of_them(path, tmp_path):
     model = load(path)
     ORANGE.save(tmp_path / "orange.png")
-    expected = {"red": 200, "green": 100, "blue": 0}
+    expected = pytest.approx({"a red": 0.8, "b green": 0.2, "c blue": 0})
     answer = model.predict(tmp_path / "orange.png")
-    assert answer == expected and list(answer) == ["red", "green", "blue"]
-    turquoise = np.broadcast_to(np.array([0, 50, 60], np.uint8), (9, 5, 3))
-    assert model.predict([ORANGE, turquoise]) == [expected, {"blue": 60, "green": 50, "red": 0}]
+    assert answer == expected and list(answer) == COLOURS
+    turquoise = np.broadcast_to(np.array([0, 50, 150], np.uint8), (9, 5, 3))
+    one, other = model.predict([ORANGE, turquoise])
+    assert one == expected and other["c blue"] == 0.75 and list(other) == ["c blue", "b green", "a red"]
     assert model.predict([]) == []
     assert model.threshold == 0.5
 
@@ -59,7 +41,7 @@ def test_files_that_cannot_be_read_are_named_and_the_others_answered(path, tmp_p
     ORANGE.save(tmp_path / "orange.png")
     (tmp_path / "page.png").write_text("<html>")
     (_, good), (name, bad) = load(path).predict_files([tmp_path / "orange.png", tmp_path / "page.png"])
-    assert good["red"] == 200
+    assert good["a red"] == pytest.approx(0.8)
     assert name == tmp_path / "page.png" and "page.png cannot be read (it holds no picture)" in str(bad)
 
 
@@ -71,7 +53,7 @@ def test_the_ending_decides_what_runs_a_model(path, tmp_path):
 
 TOO_NEW = GRAPH.replace("ir_version: 10", "ir_version: 99")
 TOO_NEW_OPSET = GRAPH.replace(": 20]", ": 99]")
-TWO_CLASSES = '["red", "green"]'
+TWO_CLASSES = '["a red", "b green"]'
 
 
 @pytest.mark.parametrize(
@@ -79,16 +61,19 @@ TWO_CLASSES = '["red", "green"]'
     [
         (lambda path: path.unlink(), "is not there"),
         (lambda path: path.write_bytes(b""), "is damaged or no ONNX file"),
-        (lambda path: path.write_bytes(path.read_bytes()[:-40]), "is damaged or no ONNX file"),
+        (lambda path: path.write_bytes(path.read_bytes()[:100]), "is damaged or no ONNX file"),
         (lambda path: path.write_text("<html>"), "is damaged or no ONNX file"),
-        (lambda path: written(path, class_names=None), r"lacks its classes or its threshold \('class_names'\)"),
-        (lambda path: written(path, class_names="5"), "lacks its classes or its threshold"),
-        (lambda path: written(path, threshold="high"), "lacks its classes or its threshold"),
-        (lambda path: written(path, class_names=TWO_CLASSES), "does not turn one image into 2 probabilities"),
-        (lambda path: written(path, input=None), "does not turn one image into 3 probabilities"),
-        (lambda path: written(path, input="tensor"), "takes tensors that are prepared already"),
-        (lambda path: written(path, TOO_NEW), r"onnxruntime [\d.]+ is too old for .*IR version.*--upgrade onnxruntime"),
-        (lambda path: written(path, TOO_NEW_OPSET), r"onnxruntime [\d.]+ is too old for .*--upgrade onnxruntime"),
+        (lambda path: write_model(path, class_names=None), r"lacks its classes or its threshold \('class_names'\)"),
+        (lambda path: write_model(path, class_names="5"), "lacks its classes or its threshold"),
+        (lambda path: write_model(path, threshold="high"), "lacks its classes or its threshold"),
+        (lambda path: write_model(path, class_names=TWO_CLASSES), "does not turn one image into 2 probabilities"),
+        (lambda path: write_model(path, input=None), "does not turn one image into 3 probabilities"),
+        (lambda path: write_model(path, input="tensor"), "takes tensors that are prepared already"),
+        (
+            lambda path: write_model(path, TOO_NEW),
+            r"onnxruntime [\d.]+ is too old for .*IR version.*--upgrade onnxruntime",
+        ),
+        (lambda path: write_model(path, TOO_NEW_OPSET), r"onnxruntime [\d.]+ is too old for .*--upgrade onnxruntime"),
     ],
 )
 def test_a_file_that_does_not_fit_is_one_line(path, spoil, message):
@@ -100,7 +85,7 @@ def test_a_file_that_does_not_fit_is_one_line(path, spoil, message):
 
 @pytest.mark.parametrize(
     ("package", "name", "message"),
-    [("onnxruntime", "means.onnx", "needs onnxruntime"), ("safetensors", "m.safetensors", "needs PyTorch")],
+    [("onnxruntime", "colours.onnx", "needs onnxruntime"), ("safetensors", "m.safetensors", "needs PyTorch")],
 )
 def test_what_is_not_installed_is_named(path, monkeypatch, package, name, message):
     monkeypatch.setitem(sys.modules, package, None)
@@ -111,7 +96,7 @@ def test_what_is_not_installed_is_named(path, monkeypatch, package, name, messag
 
 
 def test_a_strip_that_would_fill_the_memory_is_refused(path):
-    assert load(path).predict(Image.new("RGB", (300, 3)))["red"] == 0
+    assert load(path).predict(Image.new("RGB", (300, 3), "red"))["c blue"] == 0
     with pytest.raises(LessonError, match="4000 x 1 pixels, too long a strip") as error:
         load(path).predict(Image.new("RGB", (4000, 1)))
     line(error)
