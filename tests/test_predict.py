@@ -137,6 +137,21 @@ def test_the_file_says_what_it_needs(saved):
     assert json.loads(metadata["class_names"]) == CLASSES and metadata["size"] == "96"
 
 
+def test_threshold_and_origin_are_in_the_file(network, saved, tmp_path):
+    save_model(tmp_path / "m", network, CLASSES, Preprocessing(96), threshold=0.7)
+    model = load_saved(tmp_path / "m")
+    assert (model.threshold, model.pretrained) == (0.7, "embedded")
+    rewrite(saved, threshold=None, pretrained=None)  # as older files are
+    assert (load_saved(saved).threshold, load_saved(saved).pretrained) == (0, "")
+
+
+def test_several_images_have_an_answer_each(saved):
+    model, pictures = load_saved(saved), sorted(PICTURE.parent.iterdir())[:3]
+    answers = model.predict(pictures)
+    for picture, answer in zip(pictures, answers, strict=True):
+        assert answer == pytest.approx(model.predict(picture), abs=1e-5)
+
+
 def command(monkeypatch, *arguments) -> int:
     monkeypatch.setattr(sys, "argv", ["predict", *map(str, arguments)])
     return main()
