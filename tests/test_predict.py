@@ -13,6 +13,7 @@ import torch
 import torchvision
 from PIL import Image
 from support.images import INSECTS, fill_different
+from support.means_model import ORANGE, write_model
 from torch import nn
 from torchvision.models import get_model
 
@@ -161,6 +162,12 @@ def test_the_command_prints_a_line_for_each_picture(saved, monkeypatch, capsys):
     assert command(monkeypatch, saved, PICTURE, PICTURE) == 0
     name, probability = next(iter(load_saved(saved).predict(PICTURE).items()))
     assert capsys.readouterr().out == f"{PICTURE}  {name} {probability:.1%}\n" * 2
+
+
+def test_the_command_takes_an_exported_model(tmp_path, monkeypatch, capsys):
+    ORANGE.save(tmp_path / "orange.png")
+    assert command(monkeypatch, write_model(tmp_path / "colours.onnx"), tmp_path / "orange.png") == 0
+    assert capsys.readouterr().out.endswith("orange.png  a red 80.0%\n")
 
 
 def test_the_command_goes_on_after_a_bad_picture_and_says_so(saved, monkeypatch, capsys, tmp_path):
