@@ -75,6 +75,11 @@ def _centred(rest: int) -> int:
     return (rest + rest // 2 % 2) // 2
 
 
+def cpu_copy(network: nn.Module) -> nn.Module:
+    """The network in float32 on the CPU, where the exporter computes; the original stays where it is."""
+    return copy.deepcopy(network).cpu().float().eval()
+
+
 def tensor_graph(model: SavedModel) -> onnx.ModelProto:
     """The network alone: `images`, float (n, 3, size, size), prepared as for training, to `logits` (n, classes).
 
@@ -82,7 +87,7 @@ def tensor_graph(model: SavedModel) -> onnx.ModelProto:
         LessonError: this architecture cannot be exported.
     """
     size = model.preprocessing.size
-    network = copy.deepcopy(model.network).cpu().float().eval()
+    network = cpu_copy(model.network)
     example = torch.zeros(2, 3, size, size)  # two: of one image, the exporter would take the number for fixed
     return _graph(network, example, {0: ANY}, ("images", "logits"), model.architecture)
 
