@@ -131,7 +131,7 @@ def choose_threshold(probabilities: torch.Tensor, labels: torch.Tensor, wrong: f
     levels = torch.from_numpy(np.unique(confidence))
     candidates = torch.cat([torch.zeros(1), (levels[1:] + levels[:-1]) / 2, (levels[-1:] + 1) / 2])
     answered = confidence >= candidates[:, None]
-    costs = (wrong * (answered & (predicted != labels)) + ~answered).mean(1)
+    costs = (float(wrong) * (answered & (predicted != labels)) + ~answered).mean(1)
     return float(candidates[costs.argmin()])
 
 

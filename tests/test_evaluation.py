@@ -129,7 +129,7 @@ def test_the_threshold_is_the_cheapest_one():
         answered = confidence >= threshold
         return float(wrong * (answered & ~right).sum() + (~answered).sum())
 
-    for wrong in (1.5, 3, 10):
+    for wrong in (1.5, 3, 10):  # an integer is a price, too
         chosen = choose_threshold(probabilities, labels, wrong)
         assert cost(chosen, wrong) == min(cost(t, wrong) for t in torch.linspace(0, 1, 5001).tolist())
         assert abs(chosen - (1 - 1 / wrong)) < 0.1  # Chow's rule, where probabilities can be trusted

@@ -145,7 +145,7 @@ MUTATIONS = [
     Mutation(EXPORT, "return x.round().clamp(0, 255)", "return x", "tests/test_export.py"),
     Mutation(EXPORT, "(rest + rest // 2 % 2) // 2", "rest // 2", "tests/test_export.py"),
     Mutation(EXPORT, "        _note(graph, model, takes, precision)", "        pass", "tests/test_export.py"),
-    Mutation(EVALUATION, "wrong * (answered", "(answered", "tests/test_evaluation.py"),
+    Mutation(EVALUATION, "float(wrong) * (answered", "(answered", "tests/test_evaluation.py"),
     Mutation(APP, "self.set_status(400)", "pass", "tests/test_app.py"),
     # what the lessons build by hand
     Mutation(LESSON_01, "MEAN = (0.485, 0.456, 0.406)", "MEAN = (0.5, 0.5, 0.5)", "tests/test_transforms.py"),
