@@ -31,7 +31,7 @@ def load_model(weights: str | None = "embedded", architecture: str | None = None
             `vit_tiny_patch16_224`. None takes that of the weights; for torchvision's and random ones, `resnet18`.
 
     Returns:
-        The network. Its attribute `architecture` keeps the builder's name.
+        The network. Its attributes `architecture` and `pretrained` keep the builder's and the weights' names.
 
     Raises:
         LessonError: there are no such weights, or they are damaged, not installed, or cannot be downloaded.
@@ -41,9 +41,11 @@ def load_model(weights: str | None = "embedded", architecture: str | None = None
     if source is None or source.architecture != architecture:
         if weights is not None:
             check_weights(weights, architecture)
-        return _build(architecture, weights)
-    model = _build(architecture, num_classes=source.num_classes)
-    model.load_state_dict(_as_named_in(model, source.tensors()))
+        model = _build(architecture, weights)
+    else:
+        model = _build(architecture, num_classes=source.num_classes)
+        model.load_state_dict(_as_named_in(model, source.tensors()))
+    model.pretrained = weights or "None"  # type: ignore[assignment]  # a note, neither tensor nor layer
     return model
 
 
