@@ -2,7 +2,7 @@
 
 import copy
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from itertools import repeat
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from tqdm.auto import tqdm
 from helpers.checkpoints import History, Training, load_checkpoint, save_checkpoint
 from helpers.data import make_dataloader, with_transform
 from helpers.devices import autocast, autocast_dtype, device_of, to_device
+from helpers.distributed import add_up, rank, replicate, take_buffers_of_first
 from helpers.errors import LessonError, Stopped
 from helpers.features import probe_head
 from helpers.models import find_heads, forward_checked, parameter_groups, train_mode
@@ -41,7 +42,7 @@ def compute_loss(criterion: Criterion, outputs: Any, labels: torch.Tensor) -> tu
 
 def run_epoch(
     model: nn.Module,
-    loader: DataLoader[Any],
+    loader: Iterable[Any],
     criterion: Criterion,
     optimizer: torch.optim.Optimizer | None = None,
     scheduler: LRScheduler | None = None,
@@ -50,6 +51,8 @@ def run_epoch(
     progress: tqdm | None = None,
 ) -> tuple[float, float]:
     """One pass over `loader`, on the model's device; it trains if there is an optimizer.
+
+    Of several processes, each passes over its own part, and the figures are those of all together.
 
     Args:
         model, criterion, optimizer, scheduler, max_norm: as for `train_model`.
@@ -86,7 +89,8 @@ def run_epoch(
         images += len(y)
         if progress is not None:
             progress.update()
-    return loss_sum.item() / images, correct.item() / images
+    add_up(loss_sum, correct, seen := torch.tensor(images, device=device))
+    return loss_sum.item() / seen.item(), correct.item() / seen.item()
 
 
 def _check_labels(labels: torch.Tensor, outputs: Any) -> None:
@@ -129,10 +133,12 @@ def train_model(
     on_epoch: Callable[[History], bool | None] | None = None,
     keep: str = "best",
     max_norm: float | None = None,
+    recipe: Mapping[str, Any] | None = None,
 ) -> tuple[nn.Module, History]:
     """Train for `num_epochs`, evaluate on `val` after each, and end with the weights that were best there.
 
-    It runs on the model's device, in the precision of `helpers.devices.autocast_dtype`.
+    It runs on the model's device, in the precision of `helpers.devices.autocast_dtype`; under `torchrun`, on all
+    processes of `helpers.distributed.process_group`.
 
     Args:
         model: the network, on the device where it shall train.
@@ -147,6 +153,7 @@ def train_model(
         on_epoch: called with the history after each epoch, to draw it; True ends the training.
         keep: `best`, the weights of the epoch with the highest accuracy on `val`, or `last`.
         max_norm: gradients with a larger norm, over all parameters, are scaled down to it (Pascanu et al., 2013).
+        recipe: what else a checkpoint has to agree with, by the words that an error names it with.
 
     Returns:
         The model (the same object) and the history: a list of a figure per epoch for each of `train_loss`,
@@ -167,7 +174,8 @@ def train_model(
     history: History = {key: [] for key in ("train_loss", "train_acc", "val_loss", "val_acc", "lr")}
     best = copy.deepcopy(model.state_dict())  # a plain state_dict() would go on changing with the model
     scaler = grad_scaler(device)
-    training = Training(model, optimizer, scheduler, scaler, dataloaders["train"], num_epochs)
+    training = Training(model, optimizer, scheduler, scaler, dataloaders["train"], num_epochs, recipe or {})
+    replica = replicate(model)
     ended = False
     if checkpoint and Path(checkpoint).expanduser().is_file():
         history, best = load_checkpoint(checkpoint, training)
@@ -177,13 +185,15 @@ def train_model(
     done = len(history["lr"])
     finished = False
     try:
-        with tqdm(total=num_epochs * steps, initial=done * steps, unit="batch") as progress:
+        with tqdm(total=num_epochs * steps, initial=done * steps, unit="batch", disable=rank() > 0 or None) as progress:
             for epoch in range(done, done if ended else num_epochs):
                 progress.set_description(f"epoch {epoch + 1}/{num_epochs}")
                 learning_rate = optimizer.param_groups[0]["lr"]
+                _begin_epoch(dataloaders["train"], epoch)
                 train = run_epoch(
-                    model, dataloaders["train"], criterion, optimizer, scheduler, max_norm, scaler, progress
+                    replica, dataloaders["train"], criterion, optimizer, scheduler, max_norm, scaler, progress
                 )
+                take_buffers_of_first(model)
                 val = run_epoch(model, dataloaders["val"], criterion, progress=progress)
                 _check_losses(train[0], val[0], epoch, learning_rate)
                 if isinstance(scheduler, ReduceLROnPlateau):
@@ -207,6 +217,13 @@ def train_model(
             model.load_state_dict(best)
         optimizer.zero_grad()  # the last gradients would only take memory
     return model, history
+
+
+def _begin_epoch(loader: DataLoader[Any], epoch: int) -> None:
+    """PyTorch's `DistributedSampler`, and shards, draw the order of the images from the number of the epoch."""
+    for part in (getattr(loader, "sampler", None), getattr(loader, "dataset", None)):
+        if set_epoch := getattr(part, "set_epoch", None):
+            set_epoch(epoch)
 
 
 def _what_is_left(history: History) -> str:
@@ -281,6 +298,10 @@ def fine_tune(
     mirror: bool = True,
     checkpoint: str | Path | None = None,
     on_epoch: Callable[[History], bool | None] | None = None,
+    batch_size: int = 32,
+    num_workers: int = 0,
+    keep: str = "last",
+    recipe: Mapping[str, Any] | None = None,
 ) -> tuple[nn.Module, History]:
     """The recipe of lesson 07: a linear probe as the head, then all layers with AdamW and one cycle.
 
@@ -296,7 +317,9 @@ def fine_tune(
         num_epochs: passes over the training images; None takes six, or as many as 48 steps need.
         seed: of the order of the images; crops and flips follow `torch.manual_seed`.
         mirror: whether training images are flipped at random; not for letters, road signs or X-rays.
-        checkpoint, on_epoch: as in `train_model`.
+        checkpoint, on_epoch, keep, recipe: as in `train_model`.
+        batch_size: of all processes together.
+        num_workers: processes that decode the images, for each that trains.
 
     Returns:
         The model (the same object) and the history, as from `train_model`.
@@ -312,21 +335,48 @@ def fine_tune(
             )
         if len(datasets[split]) == 0:  # type: ignore[arg-type]  # all here have a length
             raise LessonError(f"The dataset {split!r} has no images.")
-    image = datasets["val"][0][0]
+    image = next(iter(datasets["val"]))[0]
     if not (isinstance(image, torch.Tensor) and image.is_floating_point()):
         raise LessonError("The dataset 'val' makes no float tensors; its transform is eval_transform(preprocessing).")
     eval_view = with_transform(datasets["train"], eval_transform(preprocessing))
-    train_view = with_transform(datasets["train"], train_transform(preprocessing, scale=0.35, mirror=mirror))
-    probe_head(model, make_dataloader(eval_view))
+    if not (checkpoint and Path(checkpoint).expanduser().is_file()):  # which holds the head that the probe began
+        probe_head(model, make_dataloader(eval_view, batch_size, num_workers=num_workers))
 
-    loaders = {"train": make_dataloader(train_view, shuffle=True, seed=seed), "val": make_dataloader(datasets["val"])}
-    num_epochs = num_epochs or max(EPOCHS, math.ceil(STEPS / len(loaders["train"])))
-    groups = parameter_groups(model, lr=2e-3, backbone_lr=2e-4, weight_decay=0.05)
-    optimizer = torch.optim.AdamW(groups)
-    scheduler = OneCycleLR(optimizer, [group["lr"] for group in groups], total_steps=num_epochs * len(loaders["train"]))
+    loaders = fine_tuning_loaders(datasets, preprocessing, batch_size, num_workers, seed, mirror)
+    num_epochs = num_epochs or fine_tuning_epochs(len(loaders["train"]))
+    optimizer = fine_tuning_optimizer(model)
+    rates = [group["lr"] for group in optimizer.param_groups]
+    scheduler = OneCycleLR(optimizer, rates, total_steps=num_epochs * len(loaders["train"]))
     return train_model(
-        model, loaders, nn.CrossEntropyLoss(), optimizer, scheduler, num_epochs, checkpoint, on_epoch, keep="last"
-    )
+        model, loaders, nn.CrossEntropyLoss(), optimizer, scheduler, num_epochs, checkpoint, on_epoch, keep,
+        recipe=recipe,
+    )  # fmt: skip
+
+
+def fine_tuning_epochs(batches: int) -> int:
+    """How long `fine_tune` trains on so many batches where nobody says it: six epochs, or as many as 48 steps need."""
+    return max(EPOCHS, math.ceil(STEPS / batches))
+
+
+def fine_tuning_loaders(
+    datasets: Mapping[str, Dataset[Any]],
+    preprocessing: Preprocessing,
+    batch_size: int = 32,
+    num_workers: int = 0,
+    seed: int = 0,
+    mirror: bool = True,
+) -> dict[str, DataLoader[Any]]:
+    """The batches of `fine_tune`, whose arguments these are."""
+    train_view = with_transform(datasets["train"], train_transform(preprocessing, scale=0.35, mirror=mirror))
+    return {
+        "train": make_dataloader(train_view, batch_size, shuffle=True, num_workers=num_workers, seed=seed),
+        "val": make_dataloader(datasets["val"], batch_size, num_workers=num_workers),
+    }
+
+
+def fine_tuning_optimizer(model: nn.Module) -> torch.optim.Optimizer:
+    """The optimizer of `fine_tune`: AdamW, with a learning rate ten times smaller for the backbone."""
+    return torch.optim.AdamW(parameter_groups(model, lr=2e-3, backbone_lr=2e-4, weight_decay=0.05))
 
 
 def early_stopping(patience: int) -> Callable[[History], bool]:
