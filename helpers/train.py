@@ -26,11 +26,11 @@ from helpers.evaluation import accuracy, predict
 from helpers.features import probe_head
 from helpers.files import atomic_write
 from helpers.inference import save_model
-from helpers.model_card import model_card
 from helpers.models import BATCH_NORM, activation_bytes, count_parameters, freeze_norms, load_model, replace_head
 from helpers.own_images import check_folder, folder_datasets
 from helpers.shard import ShardDataset, is_sharded, shard_datasets
 from helpers.training import early_stopping, fine_tune, fine_tuning_epochs, fine_tuning_loaders, fine_tuning_optimizer
+from helpers.training_card import training_card
 from helpers.training_log import TrainingLog
 from helpers.transforms import eval_transform
 from helpers.weights import SOURCES, Preprocessing, preprocessing_of
@@ -247,7 +247,7 @@ def _card(
     ]
     if options.patience and options.method == "fine-tune":
         limits.append("The epoch was chosen on val, so its accuracy there is a little too high.")
-    return model_card(Path(options.out).name, datasets["train"].classes, facts, results, limits)
+    return training_card(Path(options.out).name, datasets["train"].classes, facts, results, limits)
 
 
 class _Parser(argparse.ArgumentParser):

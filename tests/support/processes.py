@@ -2,13 +2,14 @@
 
 import multiprocessing
 import os
-import socket
+import pickle
 import subprocess
 import sys
 from collections.abc import Callable
 from typing import Any
 
 import torch
+from torch.distributed import TCPStore
 
 from helpers import ROOT
 from helpers.distributed import process_group
@@ -22,12 +23,6 @@ def start(code: str, *arguments: object) -> subprocess.Popen:
     return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
 def together(work: Callable[..., Any], *arguments: Any, processes: int = 2) -> list[Any]:
     """What `work` returns on each of several connected processes, in their order; an exception counts as a result.
 
@@ -35,10 +30,11 @@ def together(work: Callable[..., Any], *arguments: Any, processes: int = 2) -> l
     """
     context = multiprocessing.get_context("spawn" if os.name == "nt" else "forkserver")
     context.set_forkserver_preload(PRELOADED)
-    pipes, started, port = [], [], free_port()
+    store = TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False)  # as torchrun, it outlives the processes
+    pipes, started = [], []
     for rank in range(processes):
         receiver, sender = context.Pipe(duplex=False)
-        process = context.Process(target=_connected, args=(sender, work, arguments, rank, processes, port))
+        process = context.Process(target=_connected, args=(sender, work, arguments, rank, processes, store.port))
         process.start()
         sender.close()
         pipes.append(receiver)
@@ -46,7 +42,7 @@ def together(work: Callable[..., Any], *arguments: Any, processes: int = 2) -> l
     results = []
     for receiver in pipes:
         try:
-            results.append(receiver.recv())
+            results.append(pickle.loads(receiver.recv_bytes()))
         except EOFError:
             results.append(None)
     for process in started:
@@ -56,11 +52,11 @@ def together(work: Callable[..., Any], *arguments: Any, processes: int = 2) -> l
 
 def _connected(sender, work, arguments, rank: int, processes: int, port: int) -> None:
     os.environ |= {"RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": str(processes)}
-    os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
+    os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "TORCHELASTIC_USE_AGENT_STORE": "True"}
     torch.set_num_threads(1)
     try:
         with process_group(torch.device("cpu")):
             result = work(*arguments)
     except BaseException as error:
         result = error
-    sender.send(result)
+    sender.send_bytes(pickle.dumps(result))  # send() would leave tensors in memory that ends with the process

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 
-def model_card(
+def training_card(
     name: str,
     class_names: Sequence[str],
     facts: Mapping[str, str],
