@@ -2,8 +2,8 @@
 
     python -m benchmarks.scaling
 
-A benchmark that was stopped goes on where it ended. The steps of one process are counted in seconds of the processor;
-those of several processes or threads by the clock, the median of many steps, best on a machine that does nothing else.
+A benchmark that was stopped goes on where it ended. Steps of one process are counted in seconds of the processor, those
+of several processes or threads by the clock: of many steps the quickest, which other programs have disturbed least.
 """
 
 import json
@@ -14,16 +14,17 @@ import time
 from collections.abc import Callable
 from contextlib import nullcontext
 from functools import partial
+from itertools import product
 from pathlib import Path
 from statistics import median
 
+import numpy as np
 import torch
 from torch import nn
 
 from benchmarks.runs import PREPROCESSING, SIZE, measure_all, processor_seconds, write_section
-from helpers.costs import Costs
+from helpers.costs import Costs, duration
 from helpers.data import ImageDataset, SampleDataset, make_dataloader
-from helpers.devices import device_of
 from helpers.distributed import process_group, rank, replicate
 from helpers.images import load_image
 from helpers.models import freeze_norms, load_model, replace_head
@@ -166,21 +167,66 @@ def plan() -> list[tuple[dict, Callable[[], dict]]]:
     runs: list[tuple[dict, Callable[[], dict]]] = [({"reading": way}, partial(reading, way)) for way in WAYS]
     runs += [({"all_reduce": size}, partial(started, "all_reduce", size, 2)) for size in SIZES]
     runs += [
-        ({"batch": batch, "processes": processes, "threads": threads}, partial(started, "step", part, processes, threads))
+        (
+            {"batch": batch, "processes": processes, "threads": threads},
+            partial(started, "step", batch // processes, processes, threads),
+        )
         for batch in BATCHES
         for processes in PROCESSES
         for threads in (THREADS if processes == 1 else (1,))
-        for part in [batch // processes]
     ]
     runs += [({"ladder": rung}, partial(ladder, rung)) for rung in RUNGS]
     return runs
+
+
+def the(results: list[dict], **run) -> dict:
+    return next(result for result in results if run.items() <= result.items())
+
+
+def line_through(xs: tuple[int, ...], ys: list[float]) -> tuple[float, float]:
+    """Slope and height, not below 0; relative errors count."""
+    slope, height = np.polyfit(xs, ys, 1, w=1 / np.array(ys))
+    return float(slope), max(float(height), 0.0)
+
+
+def costs(results: list[dict]) -> Costs:
+    """The model of this machine, from the steps of one process with one thread, and from exchanges between two."""
+    steps = [the(results, batch=batch, processes=1, threads=1)["processor"] for batch in BATCHES]
+    per_image, per_step = line_through(BATCHES, steps)
+    per_number, fixed = line_through(SIZES, [the(results, all_reduce=size)["least"] for size in SIZES])
+    gradients = 4 * sum(p.numel() for p in network().parameters() if p.requires_grad)
+    loading = the(results, reading="folder")["processor"]
+    # Between two, an exchange has two steps, and in each of them a process sends half of the numbers.
+    return Costs(per_image, per_step, loading, gradients, 4 / per_number, fixed / 2)
+
+
+def table(results: list[dict]) -> str:
+    model = costs(results)
+    lines = ["| images of a step | processes | predicted, ms | measured, ms |", "|---|---|---|---|"]
+    for batch, processes in product(BATCHES, PROCESSES):
+        found = the(results, batch=batch, processes=processes, threads=1)
+        predicted = model.step_seconds(batch, processes) - batch / processes * model.loading_seconds
+        lines.append(f"| {batch} | {processes} | {1000 * predicted:.0f} | {1000 * found['least']:.0f} |")
+    lines += ["", "| threads of one process | 8 images, ms | 64 images, ms |", "|---|---|---|"]
+    for threads in THREADS:
+        least = [the(results, batch=batch, processes=1, threads=threads)["least"] for batch in (8, 64)]
+        lines.append(f"| {threads} | {1000 * least[0]:.0f} | {1000 * least[1]:.0f} |")
+    lines += ["", "| a step of 32 images | ms of the processor | before the first one, s |", "|---|---|---|"]
+    for rung in RUNGS:
+        found = the(results, ladder=rung)
+        lines.append(f"| {rung} | {1000 * found['processor']:.0f} | {found['first'] - found['processor']:.1f} |")
+    lines += ["", "| reading | images per second and core |", "|---|---|"]
+    lines += [f"| {way} | {1 / the(results, reading=way)['processor']:.0f} |" for way in WAYS]
+    all_of_them = 1e8 * the(results, reading="shards")["processor"] / 64
+    lines += ["", f"A hundred million such images, from shards, on 64 cores: {duration(all_of_them)} for each epoch."]
+    return "\n".join(lines) + "\n"
 
 
 def main() -> None:
     if len(sys.argv) == 4:
         one_of_many(*sys.argv[1:])
     else:
-        measure_all(RESULTS, plan())
+        write_section("scaling", table(measure_all(RESULTS, plan())))
 
 
 if __name__ == "__main__":
