@@ -23,7 +23,7 @@ def start(code: str, *arguments: object) -> subprocess.Popen:
     return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
 
 
-def together(work: Callable[..., Any], *arguments: Any, processes: int = 2) -> list[Any]:
+def together(work: Callable[..., Any], *arguments: Any, processes: int = 2, device: str = "cpu") -> list[Any]:
     """What `work` returns on each of several connected processes, in their order; an exception counts as a result.
 
     A process that was killed has None. They come from a server that has imported torch once.
@@ -34,7 +34,9 @@ def together(work: Callable[..., Any], *arguments: Any, processes: int = 2) -> l
     pipes, started = [], []
     for rank in range(processes):
         receiver, sender = context.Pipe(duplex=False)
-        process = context.Process(target=_connected, args=(sender, work, arguments, rank, processes, store.port))
+        process = context.Process(
+            target=_connected, args=(sender, work, arguments, rank, processes, store.port, device)
+        )
         process.start()
         sender.close()
         pipes.append(receiver)
@@ -50,12 +52,12 @@ def together(work: Callable[..., Any], *arguments: Any, processes: int = 2) -> l
     return results
 
 
-def _connected(sender, work, arguments, rank: int, processes: int, port: int) -> None:
+def _connected(sender, work, arguments, rank: int, processes: int, port: int, device: str) -> None:
     os.environ |= {"RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": str(processes)}
     os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "TORCHELASTIC_USE_AGENT_STORE": "True"}
     torch.set_num_threads(1)
     try:
-        with process_group(torch.device("cpu")):
+        with process_group(torch.device(device)):
             result = work(*arguments)
     except BaseException as error:
         result = error
