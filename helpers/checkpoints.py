@@ -13,7 +13,7 @@ from torch.optim.lr_scheduler import CosineAnnealingLR, LRScheduler, OneCycleLR,
 from torch.utils.data import DataLoader
 
 from helpers.devices import device_of, random_states, restore_random_states
-from helpers.distributed import gather, rank, world_size
+from helpers.distributed import gather, of_first, rank, world_size
 from helpers.errors import LessonError
 from helpers.files import atomic_write
 
@@ -93,6 +93,11 @@ def save_checkpoint(path: str | Path, training: Training, history: History, best
     atomic_write(Path(path).expanduser(), content.getvalue())
 
 
+def has_checkpoint(path: str | Path | None) -> bool:
+    """Whether there is a training to go on with; of several processes, the first one looks."""
+    return of_first(bool(path) and Path(path or "").expanduser().is_file())
+
+
 def load_checkpoint(path: str | Path, training: Training) -> tuple[History, dict[str, torch.Tensor]]:
     """Put everything back as `save_checkpoint` found it, on whatever device the model is now.
 
@@ -100,10 +105,12 @@ def load_checkpoint(path: str | Path, training: Training) -> tuple[History, dict
         The history and the best weights.
 
     Raises:
-        LessonError: the file is damaged or comes from another model; a setting has changed; or more epochs are wanted
-            than the scheduler was made for.
+        LessonError: the file is missing here, is damaged or comes from another model; a setting has changed; or more
+            epochs are wanted than the scheduler was made for.
     """
     path = Path(path).expanduser()
+    if not path.is_file():
+        raise LessonError(f"{path} is not on this machine; put it where all machines of the training see it.")
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)  # never runs code from the file
         settings, num_epochs = state["settings"], state["num_epochs"]

@@ -14,7 +14,7 @@ from torch.optim.lr_scheduler import CyclicLR, LRScheduler, OneCycleLR, ReduceLR
 from torch.utils.data import DataLoader, Dataset
 from tqdm.auto import tqdm
 
-from helpers.checkpoints import History, Training, load_checkpoint, save_checkpoint
+from helpers.checkpoints import History, Training, has_checkpoint, load_checkpoint, save_checkpoint
 from helpers.data import make_dataloader, with_transform
 from helpers.devices import autocast, autocast_dtype, device_of, to_device
 from helpers.distributed import add_up, rank, replicate, take_buffers_of_first
@@ -177,7 +177,7 @@ def train_model(
     training = Training(model, optimizer, scheduler, scaler, dataloaders["train"], num_epochs, recipe or {})
     replica = replicate(model)
     ended = False
-    if checkpoint and Path(checkpoint).expanduser().is_file():
+    if checkpoint and has_checkpoint(checkpoint):
         history, best = load_checkpoint(checkpoint, training)
         ended = bool(on_epoch and on_epoch(history))  # early stopping may have ended it already
 
@@ -339,7 +339,7 @@ def fine_tune(
     if not (isinstance(image, torch.Tensor) and image.is_floating_point()):
         raise LessonError("The dataset 'val' makes no float tensors; its transform is eval_transform(preprocessing).")
     eval_view = with_transform(datasets["train"], eval_transform(preprocessing))
-    if not (checkpoint and Path(checkpoint).expanduser().is_file()):  # which holds the head that the probe began
+    if not has_checkpoint(checkpoint):  # which holds the head that the probe began
         probe_head(model, make_dataloader(eval_view, batch_size, num_workers=num_workers))
 
     loaders = fine_tuning_loaders(datasets, preprocessing, batch_size, num_workers, seed, mirror)
