@@ -2,8 +2,8 @@
 
     python -m benchmarks.scaling
 
-A benchmark that was stopped goes on where it ended. Steps of one process are counted in seconds of the processor, those
-of several processes or threads by the clock: of many steps the quickest, which other programs have disturbed least.
+A benchmark that was stopped goes on where it ended. What counts is the processor's time of one process, its exchange
+with the other included, with one thread each: so it matters little what else the machine does.
 """
 
 import json
@@ -16,16 +16,15 @@ from contextlib import nullcontext
 from functools import partial
 from itertools import product
 from pathlib import Path
-from statistics import median
 
 import numpy as np
 import torch
 from torch import nn
 
-from benchmarks.runs import PREPROCESSING, SIZE, measure_all, processor_seconds, write_section
+from benchmarks.runs import PREPROCESSING, SIZE, measure_all, write_section
 from helpers.costs import Costs, duration
 from helpers.data import ImageDataset, SampleDataset, make_dataloader
-from helpers.distributed import process_group, rank, replicate
+from helpers.distributed import process_group, rank, replicate, world_size
 from helpers.images import load_image
 from helpers.models import freeze_norms, load_model, replace_head
 from helpers.shard import ShardDataset, write_shards
@@ -34,10 +33,9 @@ from helpers.training import run_epoch
 from helpers.transforms import eval_transform
 
 RESULTS = Path(__file__).with_suffix(".json")
-BATCHES = (8, 16, 32, 64)
-THREADS = (1, 2, 4)
+BATCHES = (8, 16, 32, 64)  # images of all processes together
 PROCESSES = (1, 2)
-STEPS = 15
+STEPS = 5
 SIZES = (10**4, 10**5, 10**6, 10**7)  # numbers that are averaged
 CPU = torch.device("cpu")
 
@@ -54,50 +52,45 @@ def random_batch(images: int) -> tuple[torch.Tensor, torch.Tensor]:
     return torch.randn(images, 3, SIZE, SIZE), torch.zeros(images, dtype=torch.long)
 
 
-def each(work: Callable[[], object], times: int = STEPS) -> dict:
-    """The median, by the clock and in seconds of the processor, of many times after one that warms up."""
+def each(work: Callable[[], object], times: int = STEPS) -> float:
+    """Seconds of this process's processor, the mean of so many times after one that warms up."""
     work()
-    clock, processor = [], []
+    start = time.process_time()
     for _ in range(times):
-        start = time.perf_counter(), processor_seconds()
         work()
-        clock.append(time.perf_counter() - start[0])
-        processor.append(processor_seconds() - start[1])
-    return {"seconds": round(median(clock), 5), "least": round(min(clock), 5), "processor": round(median(processor), 5)}
+    return round((time.process_time() - start) / times, 6)
 
 
 # --- Steps, on processes that torchrun starts
 
 
-def step(batch: int) -> dict:
-    model = network()
-    replica, optimizer, criterion = replicate(model), adamw(model), nn.CrossEntropyLoss()
-    images = random_batch(batch)
-    return each(lambda: run_epoch(replica, [images], criterion, optimizer))
-
-
-def all_reduce(numbers: int) -> dict:
-    values = torch.ones(numbers)
-    return each(lambda: torch.distributed.all_reduce(values))
-
-
-MEASURED = {"step": step, "all_reduce": all_reduce}
-
-
-def started(what: str, argument: int, processes: int, threads: int = 1) -> dict:
-    """What the first of so many processes has measured."""
-    command = ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}"]
-    command += ["-m", "benchmarks.scaling", what, str(argument), str(threads)]
-    run = subprocess.run([sys.executable, *command], capture_output=True, text=True, check=True)
-    return json.loads(run.stdout.splitlines()[-1])
-
-
-def one_of_many(what: str, argument: str, threads: str) -> None:
-    torch.set_num_threads(int(threads))
+def one_of_many() -> None:
+    """Print what a step costs this process, by the number of images, and what an exchange costs, by its numbers."""
+    torch.set_num_threads(1)
     with process_group(CPU):
-        result = MEASURED[what](int(argument))
+        model, criterion = network(), nn.CrossEntropyLoss()
+        replica, optimizer = replicate(model), adamw(model)
+        result = {}
+        for batch in BATCHES:
+            images = random_batch(batch // world_size())
+            result[f"step {batch}"] = each(lambda images=images: run_epoch(replica, [images], criterion, optimizer))
+        for size in SIZES if world_size() > 1 else ():
+            values = torch.ones(size)
+            result[f"exchange {size}"] = each(lambda values=values: torch.distributed.all_reduce(values))
         if rank() == 0:
             print(json.dumps(result))
+
+
+def started(processes: int) -> dict:
+    """What the first of so many processes has measured."""
+    command = ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}"]
+    run = subprocess.run(
+        [sys.executable, *command, "-m", "benchmarks.scaling", "one of many"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return json.loads(run.stdout.splitlines()[-1])
 
 
 # --- The ladder
@@ -125,10 +118,10 @@ def ladder(rung: str) -> dict:
         optimizer.step()
 
     with torch.autocast("cpu", enabled=False):  # the other benchmarks share one
-        start = processor_seconds()
+        start = time.process_time()
         work()
-        first = processor_seconds() - start
-        return {"first": round(first, 2)} | each(work, 5)
+        first = time.process_time() - start
+        return {"first": round(first, 2), "seconds": each(work)}
 
 
 RUNGS = ("float32", "channels-last", "bfloat16", "4 x 8 images, accumulated", "torch.compile")
@@ -153,8 +146,7 @@ def reading(way: str) -> dict:
         else:
             loader = make_dataloader(dataset, 32)
             work = partial(list, loader)
-        result = each(work, 5)
-    return {"processor": round(result["processor"] / len(dataset), 6)}
+        return {"seconds": each(work) / len(dataset)}
 
 
 WAYS = ("folder", "shards", "floor")
@@ -164,19 +156,9 @@ WAYS = ("folder", "shards", "floor")
 
 
 def plan() -> list[tuple[dict, Callable[[], dict]]]:
-    runs: list[tuple[dict, Callable[[], dict]]] = [({"reading": way}, partial(reading, way)) for way in WAYS]
-    runs += [({"all_reduce": size}, partial(started, "all_reduce", size, 2)) for size in SIZES]
-    runs += [
-        (
-            {"batch": batch, "processes": processes, "threads": threads},
-            partial(started, "step", batch // processes, processes, threads),
-        )
-        for batch in BATCHES
-        for processes in PROCESSES
-        for threads in (THREADS if processes == 1 else (1,))
-    ]
-    runs += [({"ladder": rung}, partial(ladder, rung)) for rung in RUNGS]
-    return runs
+    runs: list[tuple[dict, Callable[[], dict]]] = [({"processes": n}, partial(started, n)) for n in PROCESSES]
+    runs += [({"reading": way}, partial(reading, way)) for way in WAYS]
+    return runs + [({"ladder": rung}, partial(ladder, rung)) for rung in RUNGS]
 
 
 def the(results: list[dict], **run) -> dict:
@@ -190,41 +172,35 @@ def line_through(xs: tuple[int, ...], ys: list[float]) -> tuple[float, float]:
 
 
 def costs(results: list[dict]) -> Costs:
-    """The model of this machine, from the steps of one process with one thread, and from exchanges between two."""
-    steps = [the(results, batch=batch, processes=1, threads=1)["processor"] for batch in BATCHES]
-    per_image, per_step = line_through(BATCHES, steps)
-    per_number, fixed = line_through(SIZES, [the(results, all_reduce=size)["least"] for size in SIZES])
+    """The model of this machine, from the steps of one process and the exchanges of two."""
+    one, two = (the(results, processes=processes) for processes in PROCESSES)
+    per_image, per_step = line_through(BATCHES, [one[f"step {batch}"] for batch in BATCHES])
+    per_number, fixed = line_through(SIZES, [two[f"exchange {size}"] for size in SIZES])
     gradients = 4 * sum(p.numel() for p in network().parameters() if p.requires_grad)
-    loading = the(results, reading="folder")["processor"]
     # Between two, an exchange has two steps, and in each of them a process sends half of the numbers.
-    return Costs(per_image, per_step, loading, gradients, 4 / per_number, fixed / 2)
+    return Costs(per_image, per_step, 0, gradients, 4 / per_number, fixed / 2)
 
 
 def table(results: list[dict]) -> str:
     model = costs(results)
     lines = ["| images of a step | processes | predicted, ms | measured, ms |", "|---|---|---|---|"]
     for batch, processes in product(BATCHES, PROCESSES):
-        found = the(results, batch=batch, processes=processes, threads=1)
-        predicted = model.step_seconds(batch, processes) - batch / processes * model.loading_seconds
-        lines.append(f"| {batch} | {processes} | {1000 * predicted:.0f} | {1000 * found['least']:.0f} |")
-    lines += ["", "| threads of one process | 8 images, ms | 64 images, ms |", "|---|---|---|"]
-    for threads in THREADS:
-        least = [the(results, batch=batch, processes=1, threads=threads)["least"] for batch in (8, 64)]
-        lines.append(f"| {threads} | {1000 * least[0]:.0f} | {1000 * least[1]:.0f} |")
-    lines += ["", "| a step of 32 images | ms of the processor | before the first one, s |", "|---|---|---|"]
+        predicted, found = model.step_seconds(batch, processes), the(results, processes=processes)[f"step {batch}"]
+        lines.append(f"| {batch} | {processes} | {1000 * predicted:.0f} | {1000 * found:.0f} |")
+    lines += ["", "| a step of 32 images | ms | before the first one, s |", "|---|---|---|"]
     for rung in RUNGS:
         found = the(results, ladder=rung)
-        lines.append(f"| {rung} | {1000 * found['processor']:.0f} | {found['first'] - found['processor']:.1f} |")
+        lines.append(f"| {rung} | {1000 * found['seconds']:.0f} | {found['first'] - found['seconds']:.1f} |")
     lines += ["", "| reading | images per second and core |", "|---|---|"]
-    lines += [f"| {way} | {1 / the(results, reading=way)['processor']:.0f} |" for way in WAYS]
-    all_of_them = 1e8 * the(results, reading="shards")["processor"] / 64
-    lines += ["", f"A hundred million such images, from shards, on 64 cores: {duration(all_of_them)} for each epoch."]
+    lines += [f"| {way} | {1 / the(results, reading=way)['seconds']:.0f} |" for way in WAYS]
+    epoch = 1e8 * the(results, reading="shards")["seconds"] / 64
+    lines += ["", f"A hundred million such images, from shards, on 64 cores: {duration(epoch)} for each epoch."]
     return "\n".join(lines) + "\n"
 
 
 def main() -> None:
-    if len(sys.argv) == 4:
-        one_of_many(*sys.argv[1:])
+    if sys.argv[1:]:
+        one_of_many()
     else:
         write_section("scaling", table(measure_all(RESULTS, plan())))
 

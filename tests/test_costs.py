@@ -7,7 +7,7 @@ import torch
 from support.helper_runs import PREPROCESSING, network, sgd, small_datasets
 from support.training import tiny_loaders, tiny_model
 
-from benchmarks import scaling
+from benchmarks import runs, scaling
 from helpers.costs import Costs, duration, measure_steps, peak_memory
 from helpers.training import fine_tuning_epochs, fine_tuning_loaders
 
@@ -83,13 +83,19 @@ def test_few_images_get_more_epochs(batches, epochs):
 RESULTS = json.loads(scaling.RESULTS.read_text())
 
 
-def test_the_model_of_one_process_fits_its_steps():
+def test_the_model_predicts_the_steps_of_two_processes_from_those_of_one():
     model = scaling.costs(RESULTS)
-    for batch in scaling.BATCHES:
-        found = scaling.the(RESULTS, batch=batch, processes=1, threads=1)["processor"]
-        assert model.step_seconds(batch) - batch * model.loading_seconds == pytest.approx(found, rel=0.2)
+    for processes in scaling.PROCESSES:
+        measured = scaling.the(RESULTS, processes=processes)
+        for batch in scaling.BATCHES:
+            assert model.step_seconds(batch, processes) == pytest.approx(measured[f"step {batch}"], rel=0.3)
 
 
 def test_shards_are_read_about_as_fast_as_the_folder():
-    seconds = {way: scaling.the(RESULTS, reading=way)["processor"] for way in scaling.WAYS}
+    seconds = {way: scaling.the(RESULTS, reading=way)["seconds"] for way in scaling.WAYS}
     assert seconds["floor"] < seconds["shards"] < 1.25 * seconds["folder"]
+
+
+def test_the_readme_shows_the_results():
+    shown = runs.README.read_text().split("<!-- scaling -->\n")[1].split("<!-- /scaling -->")[0]
+    assert shown == scaling.table(RESULTS)
