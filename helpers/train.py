@@ -29,7 +29,7 @@ from helpers.inference import save_model
 from helpers.models import BATCH_NORM, activation_bytes, count_parameters, freeze_norms, load_model, replace_head
 from helpers.own_images import check_folder, folder_datasets
 from helpers.shard import ShardDataset, is_sharded, shard_datasets
-from helpers.training import early_stopping, fine_tune, fine_tuning_epochs, fine_tuning_loaders, fine_tuning_optimizer
+from helpers.training import early_stopping, fine_tune, fine_tuning, fine_tuning_epochs
 from helpers.training_card import training_card
 from helpers.training_log import TrainingLog
 from helpers.transforms import eval_transform
@@ -170,7 +170,7 @@ def _fine_tune(model: nn.Module, datasets: Datasets, preprocessing: Preprocessin
         "precision": _precision(device_of(model)),
         **{name: getattr(options, name) for name in ("weights", "seed", "batchnorm", "mirror", "patience")},
     }
-    fine_tune(
+    _, history = fine_tune(
         model,
         datasets,
         preprocessing,
@@ -184,20 +184,29 @@ def _fine_tune(model: nn.Module, datasets: Datasets, preprocessing: Preprocessin
         keep="best" if stop else "last",
         recipe=recipe,
     )
+    reached = max(history["val_acc"]) if stop else history["val_acc"][-1]
+    if reached < history["probe_acc"][0]:
+        _say(f"the linear probe had {history['probe_acc'][0]:.1%} of val right, which is more: the model is the probe")
 
 
 def _forecast(model: nn.Module, datasets: Datasets, preprocessing: Preprocessing, options: argparse.Namespace) -> str:
     """Time and memory of this training, from a few of its steps."""
-    loaders = fine_tuning_loaders(
-        datasets, preprocessing, options.batch_size, options.workers, options.seed, options.mirror
-    )
-    measured = measure_steps(model, replicate(model), loaders, fine_tuning_optimizer(model))
+    with fine_tuning(
+        model,
+        datasets,
+        preprocessing,
+        options.seed,
+        options.mirror,
+        batch_size=options.batch_size,
+        num_workers=options.workers,
+    ) as (loaders, optimizer):
+        measured = measure_steps(model, replicate(model), loaders, optimizer)
+        total, trained = count_parameters(model)
     probe = len(loaders["train"]) * measured.val_step
     epoch = len(loaders["train"]) * measured.train_step + len(loaders["val"]) * measured.val_step
     epochs = options.epochs or fine_tuning_epochs(-(-len(datasets["train"]) // options.batch_size))
     batch = -(-options.batch_size // world_size())
     kept = activation_bytes(model, preprocessing.size, max(batch, 2))
-    total, trained = count_parameters(model)
     weights = 4 * (total + 3 * trained)  # with gradients, and AdamW's two means
     time = f"the probe {duration(probe)}"
     if options.method == "fine-tune":

@@ -2,7 +2,8 @@
 
 import copy
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from itertools import repeat
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from helpers.data import make_dataloader, with_transform
 from helpers.devices import autocast, autocast_dtype, device_of, to_device
 from helpers.distributed import add_up, rank, replicate, take_buffers_of_first
 from helpers.errors import LessonError, Stopped
-from helpers.features import probe_head
+from helpers.features import early_parts, probe_head
 from helpers.models import find_heads, forward_checked, parameter_groups, train_mode
 from helpers.transforms import eval_transform, train_transform
 from helpers.weights import Preprocessing
@@ -133,6 +134,7 @@ def train_model(
     on_epoch: Callable[[History], bool | None] | None = None,
     keep: str = "best",
     max_norm: float | None = None,
+    curve: bool = True,
     recipe: Mapping[str, Any] | None = None,
 ) -> tuple[nn.Module, History]:
     """Train for `num_epochs`, evaluate on `val` after each, and end with the weights that were best there.
@@ -153,6 +155,8 @@ def train_model(
         on_epoch: called with the history after each epoch, to draw it; True ends the training.
         keep: `best`, the weights of the epoch with the highest accuracy on `val`, or `last`.
         max_norm: gradients with a larger norm, over all parameters, are scaled down to it (Pascanu et al., 2013).
+        curve: False evaluates `val` after the last epoch only, which saves time where nothing is decided before. The
+            history then holds NaN for `val` in the epochs before, and the weights of the last epoch are kept.
         recipe: what else a checkpoint has to agree with, by the words that an error names it with.
 
     Returns:
@@ -166,6 +170,8 @@ def train_model(
             what `on_epoch` got.
     """
     _check_training(model, dataloaders, criterion, optimizer, keep)
+    if isinstance(scheduler, ReduceLROnPlateau) and not curve:
+        raise LessonError("ReduceLROnPlateau needs the loss on val after each epoch: leave curve=False out.")
     device = device_of(model)
     if isinstance(criterion, nn.Module):
         criterion.to(device)  # class weights
@@ -181,7 +187,7 @@ def train_model(
         history, best = load_checkpoint(checkpoint, training)
         ended = bool(on_epoch and on_epoch(history))  # early stopping may have ended it already
 
-    steps = sum(len(dataloaders[phase]) for phase in ("train", "val"))
+    steps = len(dataloaders["train"]) + (len(dataloaders["val"]) if curve else 0)
     done = len(history["lr"])
     finished = False
     try:
@@ -194,13 +200,16 @@ def train_model(
                     replica, dataloaders["train"], criterion, optimizer, scheduler, max_norm, scaler, progress
                 )
                 take_buffers_of_first(model)
-                val = run_epoch(model, dataloaders["val"], criterion, progress=progress)
-                _check_losses(train[0], val[0], epoch, learning_rate)
+                _check_loss(train[0], "train", epoch, learning_rate)
+                val = (math.nan, math.nan)
+                if curve or epoch + 1 == num_epochs:
+                    val = run_epoch(model, dataloaders["val"], criterion, progress=progress if curve else None)
+                    _check_loss(val[0], "val", epoch, learning_rate)
                 if isinstance(scheduler, ReduceLROnPlateau):
                     scheduler.step(val[0])
                 elif scheduler and not isinstance(scheduler, PER_BATCH):
                     scheduler.step()
-                if val[1] > max(history["val_acc"], default=-1):
+                if not val[1] <= max(history["val_acc"], default=-1):  # NaN is not: without a curve, the last is kept
                     best = copy.deepcopy(model.state_dict())
                 figures = zip(history, (*train, *val, learning_rate), strict=True)
                 history.update({key: [*history[key], figure] for key, figure in figures})  # all lists in one step
@@ -231,22 +240,23 @@ def _what_is_left(history: History) -> str:
     if not history["val_acc"]:
         return "stopped in the first epoch; the model holds the weights that it began with."
     best = max(history["val_acc"])
+    if math.isnan(best):  # without a curve
+        return f"stopped after {len(history['val_acc'])} epochs; the model holds the weights of the last of them."
     return (
         f"stopped after {len(history['val_acc'])} epochs; the model holds the best weights so far, those of epoch "
         f"{history['val_acc'].index(best) + 1} ({best:.1%} on val)."
     )
 
 
-def _check_losses(train: float, val: float, epoch: int, learning_rate: float) -> None:
-    if not math.isfinite(train):
+def _check_loss(loss: float, phase: str, epoch: int, learning_rate: float) -> None:
+    if not math.isfinite(loss):
+        where, cause = {
+            "train": ("", "probably too high."),
+            "val": (" on val", "too high, or an image of val holds NaN."),
+        }[phase]
         raise LessonError(
-            f"The loss is {train} in epoch {epoch + 1}: the learning rate ({learning_rate:g}) is "
-            "probably too high. The model holds the best weights from before."
-        )
-    if not math.isfinite(val):
-        raise LessonError(
-            f"The loss on val is {val} in epoch {epoch + 1}: the learning rate ({learning_rate:g}) is "
-            "too high, or an image of val holds NaN. The model holds the best weights from before."
+            f"The loss{where} is {loss} in epoch {epoch + 1}: the learning rate ({learning_rate:g}) is {cause} "
+            "The model holds the best weights from before."
         )
 
 
@@ -298,31 +308,37 @@ def fine_tune(
     mirror: bool = True,
     checkpoint: str | Path | None = None,
     on_epoch: Callable[[History], bool | None] | None = None,
+    curve: bool = True,
+    all_layers: bool = False,
     batch_size: int = 32,
     num_workers: int = 0,
     keep: str = "last",
     recipe: Mapping[str, Any] | None = None,
 ) -> tuple[nn.Module, History]:
-    """The recipe of lesson 07: a linear probe as the head, then all layers with AdamW and one cycle.
+    """The recipe of lesson 07: a linear probe as the head, then the late layers with AdamW and one cycle.
 
     Head first: Kumar et al., 2022. One cycle: Smith and Topin, 2018. The pretrained layers learn ten times slower
-    than the head. The cycle ends with small steps, so the weights of the last epoch count, and `val` chooses nothing.
+    than the head. The cycle ends with small steps, so the weights of the last epoch count. `val` decides one thing:
+    if the probe has more of its images right than the network after the training, the model ends as the probe.
 
     Args:
         model: pretrained, after `replace_head`, on the device where it shall train. What `freeze` or
-            `freeze_norms` froze before stays so.
+            `freeze_norms` froze before stays so. Its convolutions are put into the order `channels_last`.
         datasets: `train` and `val`, as from `image_datasets`. `train` is any dataset that `with_transform` can give
             another transform, and stays as it is; `val` is used with its own.
         preprocessing: of the pretrained weights.
         num_epochs: passes over the training images; None takes six, or as many as 48 steps need.
         seed: of the order of the images; crops and flips follow `torch.manual_seed`.
         mirror: whether training images are flipped at random; not for letters, road signs or X-rays.
-        checkpoint, on_epoch, keep, recipe: as in `train_model`.
+        checkpoint, on_epoch, curve, keep, recipe: as in `train_model`.
+        all_layers: whether the layers of `early_parts` are trained as well, which takes half as long again. Where
+            `freeze` has chosen the layers, its choice counts.
         batch_size: of all processes together.
         num_workers: processes that decode the images, for each that trains.
 
     Returns:
-        The model (the same object) and the history, as from `train_model`.
+        The model (the same object) and the history, as from `train_model`; with `probe_acc`, one figure: the accuracy
+        of the probe on `val`. Where it is above the last of `val_acc`, the model is the probe.
 
     Raises:
         LessonError, Stopped: as `train_model`; also where a dataset cannot be given the recipe's transform. The model
@@ -338,19 +354,63 @@ def fine_tune(
     image = next(iter(datasets["val"]))[0]
     if not (isinstance(image, torch.Tensor) and image.is_floating_point()):
         raise LessonError("The dataset 'val' makes no float tensors; its transform is eval_transform(preprocessing).")
-    eval_view = with_transform(datasets["train"], eval_transform(preprocessing))
-    if not has_checkpoint(checkpoint):  # which holds the head that the probe began
+    with fine_tuning(model, datasets, preprocessing, seed, mirror, all_layers, batch_size, num_workers) as prepared:
+        loaders, optimizer = prepared
+        eval_view = with_transform(datasets["train"], eval_transform(preprocessing))
         probe_head(model, make_dataloader(eval_view, batch_size, num_workers=num_workers))
+        criterion = nn.CrossEntropyLoss()
+        probe_acc = run_epoch(model, loaders["val"], criterion)[1]
+        probed = copy.deepcopy(model.state_dict())
+        num_epochs = num_epochs or fine_tuning_epochs(len(loaders["train"]))
+        rates = [group["lr"] for group in optimizer.param_groups]
+        scheduler = OneCycleLR(optimizer, rates, total_steps=num_epochs * len(loaders["train"]))
+        model, history = train_model(
+            model,
+            loaders,
+            criterion,
+            optimizer,
+            scheduler,
+            num_epochs,
+            checkpoint,
+            on_epoch,
+            keep,
+            curve=curve,
+            recipe=recipe,
+        )
+    kept = max(history["val_acc"]) if keep == "best" else history["val_acc"][-1]
+    if kept < probe_acc:
+        model.load_state_dict(probed)
+    return model, history | {"probe_acc": [probe_acc]}
 
-    loaders = fine_tuning_loaders(datasets, preprocessing, batch_size, num_workers, seed, mirror)
-    num_epochs = num_epochs or fine_tuning_epochs(len(loaders["train"]))
-    optimizer = fine_tuning_optimizer(model)
-    rates = [group["lr"] for group in optimizer.param_groups]
-    scheduler = OneCycleLR(optimizer, rates, total_steps=num_epochs * len(loaders["train"]))
-    return train_model(
-        model, loaders, nn.CrossEntropyLoss(), optimizer, scheduler, num_epochs, checkpoint, on_epoch, keep,
-        recipe=recipe,
-    )  # fmt: skip
+
+@contextmanager
+def fine_tuning(
+    model: nn.Module,
+    datasets: Mapping[str, Dataset[Any]],
+    preprocessing: Preprocessing,
+    seed: int = 0,
+    mirror: bool = True,
+    all_layers: bool = False,
+    batch_size: int = 32,
+    num_workers: int = 0,
+) -> Iterator[tuple[dict[str, DataLoader[Any]], torch.optim.Optimizer]]:
+    """Within it, the model is as `fine_tune` trains it, whose arguments these are; yields its loaders and optimizer."""
+    if device_of(model).type != "mps":  # not tested there
+        model.to(memory_format=torch.channels_last)  # faster convolutions (lesson 04)
+    train_view = with_transform(datasets["train"], train_transform(preprocessing, scale=0.35, mirror=mirror))
+    loaders = {
+        "train": make_dataloader(train_view, batch_size, shuffle=True, num_workers=num_workers, seed=seed),
+        "val": make_dataloader(datasets["val"], batch_size, num_workers=num_workers),
+    }
+    chosen = all_layers or not next(model.parameters()).requires_grad  # `freeze` leaves the first layer out
+    early = [] if chosen else [p for name in early_parts(model) for p in model.get_submodule(name).parameters()]
+    frozen_here = [parameter.requires_grad_(False) for parameter in early if parameter.requires_grad]
+    try:
+        groups = parameter_groups(model, lr=2e-3, backbone_lr=2e-4, weight_decay=0.05)
+        yield loaders, torch.optim.AdamW(groups, fused=True)
+    finally:
+        for parameter in frozen_here:
+            parameter.requires_grad_(True)
 
 
 def fine_tuning_epochs(batches: int) -> int:
@@ -358,32 +418,13 @@ def fine_tuning_epochs(batches: int) -> int:
     return max(EPOCHS, math.ceil(STEPS / batches))
 
 
-def fine_tuning_loaders(
-    datasets: Mapping[str, Dataset[Any]],
-    preprocessing: Preprocessing,
-    batch_size: int = 32,
-    num_workers: int = 0,
-    seed: int = 0,
-    mirror: bool = True,
-) -> dict[str, DataLoader[Any]]:
-    """The batches of `fine_tune`, whose arguments these are."""
-    train_view = with_transform(datasets["train"], train_transform(preprocessing, scale=0.35, mirror=mirror))
-    return {
-        "train": make_dataloader(train_view, batch_size, shuffle=True, num_workers=num_workers, seed=seed),
-        "val": make_dataloader(datasets["val"], batch_size, num_workers=num_workers),
-    }
-
-
-def fine_tuning_optimizer(model: nn.Module) -> torch.optim.Optimizer:
-    """The optimizer of `fine_tune`: AdamW, with a learning rate ten times smaller for the backbone."""
-    return torch.optim.AdamW(parameter_groups(model, lr=2e-3, backbone_lr=2e-4, weight_decay=0.05))
-
-
 def early_stopping(patience: int) -> Callable[[History], bool]:
     """For `on_epoch`: ends the training when `val_loss` has not improved for `patience` epochs (Prechelt, 1998)."""
 
     def stop(history: History) -> bool:
         losses = history["val_loss"]
+        if math.isnan(losses[0]):
+            raise LessonError("Early stopping needs the loss on val after each epoch: leave curve=False out.")
         return len(losses) - 1 - losses.index(min(losses)) >= patience
 
     return stop

@@ -4,12 +4,12 @@ import json
 
 import pytest
 import torch
-from support.helper_runs import PREPROCESSING, network, sgd, small_datasets
+from support.helper_runs import PREPROCESSING, network, small_datasets
 from support.training import tiny_loaders, tiny_model
 
 from benchmarks import runs, scaling
 from helpers.costs import Costs, duration, measure_steps, peak_memory
-from helpers.training import fine_tuning_epochs, fine_tuning_loaders
+from helpers.training import fine_tuning, fine_tuning_epochs
 
 pytestmark = pytest.mark.quick
 
@@ -62,8 +62,8 @@ def test_durations_are_said_as_people_say_them(seconds, said):
 
 def test_steps_are_measured(tmp_path):
     datasets, model = small_datasets(tmp_path), network(CPU)
-    loaders = fine_tuning_loaders(datasets, PREPROCESSING, batch_size=4)
-    measured = measure_steps(model, model, loaders, sgd(model), steps=2)
+    with fine_tuning(model, datasets, PREPROCESSING, batch_size=4) as (loaders, optimizer):
+        measured = measure_steps(model, model, loaders, optimizer, steps=2)
     assert 0 < measured.val_step < 5 and 0 < measured.train_step < 5
     assert 50e6 < measured.memory <= peak_memory(CPU) < 100e9
 
