@@ -18,11 +18,9 @@ from helpers.devices import to_device
 from helpers.errors import LessonError
 from helpers.files import atomic_write
 from helpers.images import load_image
-from helpers.models import forward_checked, load_model, meta_model, replace_head
+from helpers.models import forward_checked, load_model, meta_model, replace_head, unwrapped
 from helpers.transforms import eval_transform
 from helpers.weights import Preprocessing
-
-WRAPPERS = ("module", "_orig_mod")  # where DataParallel and torch.compile keep the network itself
 
 
 @dataclass(frozen=True)
@@ -117,8 +115,7 @@ def save_model(
     Raises:
         LessonError: the model is not of this architecture and these classes, or the file cannot be written.
     """
-    while wrapper := next((name for name in WRAPPERS if isinstance(getattr(model, name, None), nn.Module)), None):
-        model = getattr(model, wrapper)
+    model = unwrapped(model)
     if getattr(model, "image_size", preprocessing.size) != preprocessing.size:
         raise LessonError(
             f"The model takes images of {model.image_size} pixels, and the preprocessing makes them of "
