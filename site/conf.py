@@ -25,6 +25,7 @@ suppress_warnings = ["myst.header"]  # a page of the API has a heading of its ow
 
 # The docstrings. What stands between single backticks is code there.
 default_role = "literal"
+napoleon_use_ivar = True  # attributes of dataclasses are described once
 autodoc_member_order = "bysource"
 autodoc_typehints = "none"  # the docstring says what goes in; the signature has the types
 autodoc_default_options = {"members": True, "undoc-members": False}

@@ -7,6 +7,7 @@ what is left out is said.
 """
 
 import re
+import shutil
 import sys
 from pathlib import Path
 
@@ -32,6 +33,7 @@ def build(built: Path = BUILT) -> list[str]:
     left_out = lab_files.put_together(FILES / "lab")
     if not (ROOT / "build" / "explorers").is_dir():
         left_out.append("the controls of the explorers: `make explorers` renders their states")
+    shutil.rmtree(built, ignore_errors=True)
     options = ["-q", "-W", "--keep-going", "-c", str(ROOT / "site"), "-D", f"html_extra_path={FILES}"]
     if build_main([*options, "-d", str(ROOT / "build" / "site-doctrees"), str(PAGES), str(built)]):
         sys.exit("The site has warnings, above.")

@@ -114,8 +114,9 @@ def page_of(lesson: Lesson, explorers: Path, pictures: Path) -> NotebookNode:
             if alt := words_for_picture(lesson, index):
                 page_cell.metadata["mystnb"] = {"image": {"alt": alt}}
             if is_explorer(cell):
-                name = f"{lesson.path.stem}-{sha256(cell.source.encode()).hexdigest()[:8]}"
-                page_cell.outputs = [v4.new_output("display_data", {"text/html": explorer(cell, name, explorers, pictures)})]
+                name = explorer_name(lesson.path, lesson.notebook, cell)
+                html = explorer(cell, name, explorers, pictures)
+                page_cell.outputs = [v4.new_output("display_data", {"text/html": html})]
             if name := exercise_of(cell):
                 cells.append(v4.new_markdown_cell(steps(exercises[name])))
         elif index == 0:
@@ -157,6 +158,14 @@ def folded(summary: str, content: str) -> str:
 def is_explorer(cell: NotebookNode) -> bool:
     """Whether a code cell shows a picture with a sentence of its own, as `helpers.widgets` stores them."""
     return explorer_output(cell) is not None
+
+
+def explorer_name(path: Path, notebook: NotebookNode, cell: NotebookNode) -> str:
+    """A name for the states of an explorer; it changes with the code that leads to them."""
+    code = [other.source for other in notebook.cells if other.cell_type == "code"]
+    helpers = [(ROOT / "helpers" / name).read_text(encoding="utf-8") for name in ("widgets.py", "plots.py")]
+    digest = sha256("\0".join([*code[: code.index(cell.source) + 1], *helpers]).encode()).hexdigest()
+    return f"{path.stem}-{digest[:8]}"
 
 
 def explorer_output(cell: NotebookNode) -> NotebookNode | None:
@@ -210,9 +219,9 @@ def put_together(pages: Path, files: Path) -> None:
     for folder in (pages, files):
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
-    shutil.copytree(SITE / "pages", pages, dirs_exist_ok=True)
-    index = pages / "index.md"
-    index.write_text(index.read_text(encoding="utf-8").replace("<!-- lessons -->", lesson_cards()), encoding="utf-8")
+    for page in (SITE / "pages").glob("*.md"):
+        text = with_links(page).replace("<!-- lessons -->", lesson_cards())
+        (pages / page.name).write_text(text, encoding="utf-8")
     for document in documents():
         target = pages / document.relative_to(ROOT)
         target.parent.mkdir(parents=True, exist_ok=True)
