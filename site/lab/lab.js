@@ -15,6 +15,20 @@ function element(tag, properties = {}, ...children) {
   return made;
 }
 
+// Files may also be dropped on an element.
+function takeDrops(target, use) {
+  target.addEventListener("dragover", (event) => {
+    event.preventDefault();
+    target.classList.add("over");
+  });
+  target.addEventListener("dragleave", () => target.classList.remove("over"));
+  target.addEventListener("drop", (event) => {
+    event.preventDefault();
+    target.classList.remove("over");
+    use([...event.dataTransfer.files]);
+  });
+}
+
 // --- The worker: each question gets its answer, or the words that say why not
 
 const worker = new Worker(new URL("./worker.js", import.meta.url), { type: "module" });
@@ -132,11 +146,7 @@ function addClass(name = `class ${classes.length + 1}`) {
     element("p", { className: "row" }, label, element("label", { className: "button quiet" }, "Add images", input), its.count, remove),
     its.pictures,
   );
-  its.box.addEventListener("dragover", (event) => event.preventDefault());
-  its.box.addEventListener("drop", (event) => {
-    event.preventDefault();
-    add([...event.dataTransfer.files].map((file) => [its, file]));
-  });
+  takeDrops(its.box, (files) => add(files.map((file) => [its, file])));
   classes.push(its);
   find("classes").append(its.box);
   drawClass(its);
@@ -414,6 +424,7 @@ async function start() {
   });
   find("download").addEventListener("click", download);
   find("model").addEventListener("change", () => openModel(find("model").files[0]));
+  takeDrops(find("model").parentElement, ([file]) => openModel(file));
   clear();
 }
 
