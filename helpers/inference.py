@@ -176,8 +176,8 @@ def load_saved(path: str | Path) -> SavedModel:
             f"{path} lacks its architecture, preprocessing or classes ({error}); "
             "helpers.inference.save_model writes them."
         ) from error
-    if pretrained := metadata.get("pretrained"):
-        weights = _backbone(pretrained, architecture, path) | weights
+    if backbone := metadata.get("backbone"):
+        weights = _backbone(backbone, architecture, path) | weights
     network = _fitted(weights, architecture, len(class_names), path).float()
     if transform_input:
         network.transform_input = True  # type: ignore[assignment]  # a switch, neither tensor nor layer

@@ -58,7 +58,7 @@ def head_alone(path, network, pretrained="embedded"):
     """What the browser lab writes: the head, and the name of the weights of the rest."""
     head = {f"fc.{name}": tensor.detach() for name, tensor in network.fc.named_parameters()}
     metadata = {
-        "pretrained": pretrained,
+        "backbone": pretrained,
         "architecture": "resnet18",
         "class_names": json.dumps(CLASSES),
         "size": "96",

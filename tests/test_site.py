@@ -114,7 +114,12 @@ def test_each_lesson_is_a_page_with_its_outputs_and_its_file(site):
         page = (site / "notebooks" / f"{lesson.path.stem}.html").read_text(encoding="utf-8")
         assert (site / "notebooks" / lesson.path.name).read_bytes() == lesson.path.read_bytes()
         assert page.count("cell_input") == len(lesson.code)
-        for where in ("colab.research.google.com", "mybinder.org", "codespaces.new", f"edit/main/notebooks/{lesson.path.name}"):
+        for where in (
+            "colab.research.google.com",
+            "mybinder.org",
+            "codespaces.new",
+            f"edit/main/notebooks/{lesson.path.name}",
+        ):
             assert where in page, where
 
 
@@ -315,7 +320,11 @@ def test_the_states_of_an_explorer_are_what_it_draws(tmp_path):
     explorer = small_explorer()
     explorer_states.render(explorer, tmp_path)
     rendered = json.loads((tmp_path / "states.json").read_text())
-    assert [control["values"] for control in rendered["controls"]] == [["1", "2", "3", "4"], ["red", "blue"], ["no", "yes"]]
+    assert [control["values"] for control in rendered["controls"]] == [
+        ["1", "2", "3", "4"],
+        ["red", "blue"],
+        ["no", "yes"],
+    ]
     assert len(rendered["states"]) == 16
     assert rendered["states"]["3,1,1"][1] == "size 4, blue, with a grid"
     home = ",".join(str(control["start"]) for control in rendered["controls"])

@@ -20,7 +20,7 @@ LAB = ROOT / "site" / "lab"
 RUNTIME = ROOT / "build" / "npm" / "node_modules" / "onnxruntime-web" / "dist"
 RUNTIME_FILES = ("ort.wasm.min.mjs", "ort-wasm-simd-threaded.mjs", "ort-wasm-simd-threaded.wasm")
 EXPORTED = ROOT / "build" / "onnx"  # kept from one build to the next: an export takes half a minute
-EACH = 30  # images of each class that an example brings
+IMAGES = 120  # of an example, all classes together
 EXAMPLES = {"Ants and bees": "insects", "Six species": "species"}
 NETWORKS = {
     "embedded": ("ResNet18", "made for these lessons, has never seen an ant or a bee"),
@@ -107,11 +107,12 @@ def halve(model: onnx.ModelProto) -> None:
 def example(images: str, folder: Path) -> dict[str, list[str]]:
     """Copy the first images of each class; returns their paths by class."""
     paths: dict[str, list[str]] = {}
-    for source in sorted((ROOT / "data" / images / "train").iterdir()):
+    classes = sorted((ROOT / "data" / images / "train").iterdir())
+    for source in classes:
         target = folder / "examples" / images / source.name
         target.mkdir(parents=True)
         paths[source.name] = []
-        for image in sorted(source.glob("*.jpg"))[:EACH]:
+        for image in sorted(source.glob("*.jpg"))[: IMAGES // len(classes)]:
             shutil.copy(image, target)
             paths[source.name].append((target / image.name).relative_to(folder).as_posix())
     return paths

@@ -23,16 +23,18 @@ from nbformat import NotebookNode, v4
 from helpers.exercises import Exercise
 from tools.environment import NOTEBOOKS, ROOT
 from tools.exercise_cells import exercise_of, exercises_of
-from tools.links import repository
+from tools.links import repository, website
 from tools.notebook_hygiene import WIDGET, Lesson, images_of, texts_of
 
 SITE = ROOT / "site"
 DOCUMENTS = ("*.md", "benchmarks/*.md", "data/*.md", "data/weights/*.md", "docs/*.md")
+TITLES = {"README.md": "Install the lessons"}  # where a document's own title is that of the site
 BRANCH = "main"
 REPOSITORY = f"https://github.com/{repository()}"
-OWNER, NAME = repository().split("/")
-HOME = f"https://{OWNER.lower()}.github.io/{NAME}/"
-DESCRIPTION = "Teach a neural network to tell your own images apart: Jupyter lessons with PyTorch, and a lab in the browser."
+HOME = f"https://{website(repository())}/"
+DESCRIPTION = (
+    "Teach a neural network to tell your own images apart: Jupyter lessons with PyTorch, and a lab in the browser."
+)
 LICENCE = "https://creativecommons.org/licenses/by/4.0/"
 
 
@@ -88,7 +90,8 @@ def lesson_cards() -> str:
         stem, read = lesson.path.stem, minutes_to_read(lesson)
         idea, time = table_of_lessons().get(stem, ("", ""))
         times = [f"{read} minutes to read"] * bool(read) + [f"cells run in {time}"] * bool(time)
-        cards.append(f"- **[{title_of(lesson)}](notebooks/{stem}.ipynb)** {idea}\n  *{'; '.join(times)}*")
+        lines = [f"**[{title_of(lesson)}](notebooks/{stem}.ipynb)**", idea, f"*{'; '.join(times)}*"]
+        cards.append("- " + "\\\n  ".join(filter(None, lines)))
     return "\n".join(cards)
 
 
@@ -134,7 +137,8 @@ def ways_to_run(path: Path) -> str:
         "Codespaces": f"https://codespaces.new/{address}",
     }
     items = [
-        f'<li><a href="{escape(url)}"{" download" if url == name else ""}>{text}</a></li>' for text, url in links.items()
+        f'<li><a href="{escape(url)}"{" download" if url == name else ""}>{text}</a></li>'
+        for text, url in links.items()
     ]
     return f'<ul class="ways-to-run" aria-label="Run this lesson">{"".join(items)}</ul>'
 
@@ -257,7 +261,9 @@ def with_links(document: Path) -> str:
         kind = "tree" if path.is_dir() else "blob"
         return f"]({REPOSITORY}/{kind}/{BRANCH}/{path.relative_to(ROOT).as_posix()}{'#' if place else ''}{place})"
 
-    return re.sub(r"\]\(([^)\s]+)\)", moved, document.read_text(encoding="utf-8"))
+    text = re.sub(r"\]\(([^)\s]+)\)", moved, document.read_text(encoding="utf-8"))
+    title = TITLES.get(document.relative_to(ROOT).as_posix())
+    return re.sub(r"\A# .*", f"# {title}", text) if title else text
 
 
 def api_pages() -> dict[str, str]:
@@ -268,9 +274,7 @@ def api_pages() -> dict[str, str]:
         if "lesson_" not in path.name
     ]
     modules.remove("helpers")
-    pages = {
-        module: f"# `{module}`\n\n```{{eval-rst}}\n.. automodule:: {module}\n```\n" for module in modules
-    }
+    pages = {module: f"# `{module}`\n\n```{{eval-rst}}\n.. automodule:: {module}\n```\n" for module in modules}
     rows = "\n".join(f"| [`{module}`]({module}.md) | {first_line(module)} |" for module in modules)
     contents = "\n".join(modules)
     pages["index"] = (

@@ -370,7 +370,7 @@ function download() {
     [`${its.head}.bias`]: { shape: [names.length], values: head.bias },
   };
   const file = safetensors(tensors, {
-    pretrained: its.weights,
+    backbone: its.weights,
     architecture: its.architecture,
     class_names: JSON.stringify(names),
     size: String(size),

@@ -5,7 +5,9 @@ import { experiment, softmax } from "./probe.js";
 import { onnxMetadata } from "./files.js";
 
 let ort; // onnxruntime-web, fetched when it is first needed
-let session, preprocessing; // the network in use, and how images are prepared for it
+let session; // of the network in use
+let preprocessing; // how images are prepared for it
+let takesImages = false; // whether it does that itself, and answers with probabilities
 
 async function open(network) {
   if (!ort) {
@@ -18,14 +20,23 @@ async function open(network) {
 }
 
 async function run(image) {
-  const { size } = preprocessing;
-  const input = new ort.Tensor("float32", prepare(image, preprocessing), [1, 3, size, size]);
+  const input = takesImages ? wholeImage(image) : preparedImage(image);
   const outputs = await session.run({ [session.inputNames[0]]: input });
   const output = outputs[session.outputNames[0]];
   const values = Float32Array.from(output.data);
   input.dispose();
   output.dispose();
   return values;
+}
+
+function preparedImage(image) {
+  const { size } = preprocessing;
+  return new ort.Tensor("float32", prepare(image, preprocessing), [1, 3, size, size]);
+}
+
+function wholeImage({ width, height, rgba }) {
+  const rgb = rgba.filter((_, i) => i % 4 < 3);
+  return new ort.Tensor("uint8", Uint8Array.from(rgb), [height, width, 3]);
 }
 
 // What the page may ask for.
@@ -35,18 +46,19 @@ const tasks = {
     if (!answer.ok) throw new Error(`${file} is not there (${answer.status})`);
     await open(new Uint8Array(await answer.arrayBuffer()));
     preprocessing = its;
+    takesImages = false;
   },
 
   // A model that Python has exported: with its classes and its preprocessing in its metadata.
   async model({ file }) {
     const bytes = new Uint8Array(await file.arrayBuffer());
     const its = onnxMetadata(bytes);
-    if (!its.class_names || !its.normalisation) {
+    if (!its.class_names || !its.preprocessing) {
       throw new Error("it does not say its classes and its preprocessing; helpers.export writes such files");
     }
     await open(bytes);
-    const { mean, std } = JSON.parse(its.normalisation);
-    preprocessing = { size: Number(its.size), resize: Number(its.resize), mean, std, interpolation: its.interpolation };
+    preprocessing = JSON.parse(its.preprocessing);
+    takesImages = its.input === "image";
     return JSON.parse(its.class_names);
   },
 
@@ -63,7 +75,7 @@ const tasks = {
 
   async answer({ file }) {
     const { values, picture } = await tasks.features({ file });
-    return { probabilities: softmax(values), picture };
+    return { probabilities: takesImages ? [...values] : softmax(values), picture };
   },
 
   train: ({ examples }) => experiment(examples),

@@ -8,7 +8,7 @@ from pathlib import Path
 from threading import Thread
 from typing import Any
 
-from playwright.sync_api import Browser, Page, Playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, Playwright
 from support.chromium import CHROMIUM
 
 SUB_PATH = "/some/lessons/"  # as on a site for several projects
@@ -39,6 +39,11 @@ def launched(playwright: Playwright) -> Browser:
     )
 
 
+def complains(message: ConsoleMessage) -> bool:
+    """Whether a page's program has said that something is wrong; that a file is missing, its answer says."""
+    return message.type == "error" and not message.text.startswith("Failed to load resource")
+
+
 def watched(page: Page) -> tuple[list[str], list[str]]:
     """What a page asks for, and what goes wrong on it; both lists grow as it does."""
     asked: list[str] = []
@@ -46,5 +51,5 @@ def watched(page: Page) -> tuple[list[str], list[str]]:
     page.on("request", lambda request: asked.append(request.url))
     page.on("response", lambda answer: wrong.append(f"{answer.status} {answer.url}") if answer.status >= 400 else None)
     page.on("pageerror", lambda error: wrong.append(str(error)))
-    page.on("console", lambda message: wrong.append(message.text) if message.type == "error" else None)
+    page.on("console", lambda message: wrong.append(message.text) if complains(message) else None)
     return asked, wrong
