@@ -1,4 +1,4 @@
-"""What Sphinx reads to make the web edition. `make site` calls it on the pages that `tools.web_edition` puts together."""
+"""What Sphinx reads to make the web edition of the pages that `tools.web_edition` puts together."""
 
 import sys
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from tools import web_pages  # noqa: E402  only now: Sphinx reads this file from another folder
+from tools import web_pages  # noqa: E402 - only now: Sphinx reads this file from another folder
 
 project = html_title = "Transfer learning, step by step"
 extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx_copybutton"]

@@ -45,7 +45,8 @@ def folder(tmp_path_factory) -> Path:
     lab_files.put_together(folder / "lab")
     body = MarkdownIt("commonmark", {"html": True}).render(PAGE.read_text(encoding="utf-8"))
     style = (ROOT / "site" / "static" / "site.css").read_text(encoding="utf-8")
-    page = f'<!doctype html><html lang="en"><title>Lab</title><link rel="icon" href="data:,"><style>{style}</style><body>{body}</body></html>'
+    head = f'<title>Lab</title><link rel="icon" href="data:,"><style>{style}</style>'
+    page = f'<!doctype html><html lang="en">{head}<body>{body}</body></html>'
     (folder / "lab.html").write_text(page, encoding="utf-8")
     return folder
 

@@ -23,12 +23,10 @@ from PIL import Image
 
 from helpers.widgets import Explorer
 from tools import environment
-from tools.environment import ROOT
 from tools.notebook_hygiene import Lesson
 from tools.refresh_notebooks import Refused, execute
-from tools.web_pages import explorer_name, is_explorer
+from tools.web_pages import EXPLORERS, explorer_name, is_explorer
 
-EXPLORERS = ROOT / "build" / "explorers"
 MOST_STATES = 240  # of an explorer
 DOTS_PER_INCH = 100
 

@@ -26,7 +26,7 @@ def website(address: str) -> str:
 
 
 def spellings(address: str) -> list[str]:
-    """How links spell OWNER/REPO: its site, plainly, inside another address, and as the folder of a clone inside another."""
+    """How links spell OWNER/REPO: its site, plainly, inside another address, and there as the folder of a clone."""
     return [website(address), address, address.replace("/", "%2F"), f"lab%2Ftree%2F{address.partition('/')[2]}%2F"]
 
 

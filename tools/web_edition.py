@@ -31,8 +31,10 @@ def build(built: Path = BUILT) -> list[str]:
 
     web_pages.put_together(PAGES, FILES)
     left_out = lab_files.put_together(FILES / "lab")
-    if not (ROOT / "build" / "explorers").is_dir():
-        left_out.append("the controls of the explorers: `make explorers` renders their states")
+    if left_out:
+        (PAGES / "lab.md").write_text("# The browser lab\n\nThis edition was built without it.\n", encoding="utf-8")
+    if still := web_pages.still_explorers():
+        left_out.append(f"the controls of {len(still)} explorers: `make explorers` renders their states")
     shutil.rmtree(built, ignore_errors=True)
     options = ["-q", "-W", "--keep-going", "-c", str(ROOT / "site"), "-D", f"html_extra_path={FILES}"]
     if build_main([*options, "-d", str(ROOT / "build" / "site-doctrees"), str(PAGES), str(built)]):

@@ -28,6 +28,7 @@ from tools.notebook_hygiene import WIDGET, Lesson, images_of, texts_of
 
 SITE = ROOT / "site"
 DOCUMENTS = ("*.md", "benchmarks/*.md", "data/*.md", "data/weights/*.md", "docs/*.md")
+EXPLORERS = ROOT / "build" / "explorers"  # where `tools.explorer_states` puts the states of explorers
 TITLES = {"README.md": "Install the lessons"}  # where a document's own title is that of the site
 BRANCH = "main"
 REPOSITORY = f"https://github.com/{repository()}"
@@ -69,7 +70,7 @@ def minutes_to_read(lesson: Lesson) -> int | None:
 
 @cache
 def table_of_lessons() -> dict[str, tuple[str, str]]:
-    """The one idea of each lesson and how long its cells run, by the name of its file, as the README's table has them."""
+    """The one idea of each lesson and how long its cells run, by its file's name, as the README's table has them."""
     rows = re.findall(
         r"^\| \[[^\]]*\]\(notebooks/(\w+)\.ipynb\) \| (.+?) \| (.+?) \|",
         (ROOT / "README.md").read_text(encoding="utf-8"),
@@ -103,7 +104,7 @@ def page_of(lesson: Lesson, explorers: Path, pictures: Path) -> NotebookNode:
 
     Args:
         lesson: is left as it is.
-        explorers: where `tools.explorer_states` has put the states of explorers.
+        explorers: where the states of explorers are.
         pictures: where this function puts the stored pictures of explorers.
     """
     exercises = {exercise.name: exercise for exercise in exercises_of(lesson.path)}
@@ -200,6 +201,17 @@ def explorer(cell: NotebookNode, name: str, explorers: Path, pictures: Path) -> 
         </figure>""")
 
 
+def still_explorers() -> list[str]:
+    """The names of the explorers whose states are not rendered."""
+    names = [
+        explorer_name(lesson.path, lesson.notebook, cell)
+        for lesson in lessons()
+        for _, cell in lesson.code
+        if is_explorer(cell)
+    ]
+    return [name for name in names if not (EXPLORERS / name).is_dir()]
+
+
 def words_for_picture(lesson: Lesson, index: int) -> str:
     """What says in words what the pictures of a cell show: its own output, or the sentence right below."""
     cells = lesson.notebook.cells
@@ -239,7 +251,7 @@ def put_together(pages: Path, files: Path) -> None:
     for lesson in lessons():
         for folder in (pages, files):
             (folder / "notebooks").mkdir(exist_ok=True)
-        page = page_of(lesson, ROOT / "build" / "explorers", files / "_static" / "explorers")
+        page = page_of(lesson, EXPLORERS, files / "_static" / "explorers")
         nbformat.write(page, pages / "notebooks" / lesson.path.name)
         shutil.copy(lesson.path, files / "notebooks")  # to be downloaded, as it is
 
@@ -277,10 +289,22 @@ def api_pages() -> dict[str, str]:
     pages = {module: f"# `{module}`\n\n```{{eval-rst}}\n.. automodule:: {module}\n```\n" for module in modules}
     rows = "\n".join(f"| [`{module}`]({module}.md) | {first_line(module)} |" for module in modules)
     contents = "\n".join(modules)
-    pages["index"] = (
-        "# Helpers\n\nWhat the lessons import, as its docstrings describe it. What a lesson builds by hand, the next one "
-        f"imports from here.\n\n| module | holds |\n|---|---|\n{rows}\n\n```{{toctree}}\n:hidden:\n\n{contents}\n```\n"
-    )
+    pages["index"] = dedent("""\
+        # Helpers
+
+        What the lessons import, as its docstrings describe it. What a lesson builds by hand, the next one imports from
+        here.
+
+        | module | holds |
+        |---|---|
+        {rows}
+
+        ```{{toctree}}
+        :hidden:
+
+        {contents}
+        ```
+        """).format(rows=rows, contents=contents)
     return pages
 
 

@@ -9,6 +9,7 @@ from threading import Thread
 from typing import Any
 
 from playwright.sync_api import Browser, ConsoleMessage, Page, Playwright
+
 from support.chromium import CHROMIUM
 
 SUB_PATH = "/some/lessons/"  # as on a site for several projects
