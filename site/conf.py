@@ -51,4 +51,5 @@ html_theme_options = {
 
 def setup(app):
     app.add_html_math_renderer("mathml", (web_pages.visit_math, None), (web_pages.visit_math, None))
+    app.connect("doctree-read", web_pages.link_terms)
     app.connect("html-page-context", web_pages.add_to_page)

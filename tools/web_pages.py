@@ -17,14 +17,16 @@ from textwrap import dedent, indent
 from typing import Any
 
 import nbformat
+from docutils import nodes
 from latex2mathml.converter import convert
 from nbformat import NotebookNode, v4
 
 from helpers.exercises import Exercise
 from tools.environment import NOTEBOOKS, ROOT
 from tools.exercise_cells import exercise_of, exercises_of
+from tools.glossary import TERMS, Definition, definitions
 from tools.links import repository, website
-from tools.notebook_hygiene import WIDGET, Lesson, images_of, texts_of
+from tools.notebook_hygiene import WIDGET, Lesson, alt_text, images_of, texts_of
 
 SITE = ROOT / "site"
 DOCUMENTS = ("*.md", "benchmarks/*.md", "data/*.md", "data/weights/*.md", "docs/*.md")
@@ -36,6 +38,7 @@ HOME = f"https://{website(repository())}/"
 DESCRIPTION = (
     "Teach a neural network to tell your own images apart: Jupyter lessons with PyTorch, and a lab in the browser."
 )
+NO_TERMS = (nodes.title, nodes.literal, nodes.literal_block, nodes.reference, nodes.strong, nodes.raw, nodes.table)
 LICENCE = "https://creativecommons.org/licenses/by/4.0/"
 
 
@@ -115,8 +118,8 @@ def page_of(lesson: Lesson, explorers: Path, pictures: Path) -> NotebookNode:
         if cell.cell_type == "code":
             for output in page_cell.outputs:
                 output.get("data", {}).pop(WIDGET, None)
-            if alt := words_for_picture(lesson, index):
-                page_cell.metadata["mystnb"] = {"image": {"alt": alt}}
+            if pictures_of(cell):
+                page_cell.metadata["mystnb"] = {"image": picture_options(lesson, index)}
             if is_explorer(cell):
                 name = explorer_name(lesson.path, lesson.notebook, cell)
                 html = explorer(cell, name, explorers, pictures)
@@ -176,7 +179,7 @@ def explorer_name(path: Path, notebook: NotebookNode, cell: NotebookNode) -> str
 def explorer_output(cell: NotebookNode) -> NotebookNode | None:
     for output in cell.get("outputs", []):
         words = output.get("data", {}).get("text/plain", "")
-        if output.output_type == "execute_result" and "image/png" in images_of(output) and words[:1] != "<":
+        if output.output_type == "execute_result" and images_of(output) and words[:1] != "<":
             return output
     return None
 
@@ -184,9 +187,10 @@ def explorer_output(cell: NotebookNode) -> NotebookNode | None:
 def explorer(cell: NotebookNode, name: str, explorers: Path, pictures: Path) -> str:
     """HTML of an explorer: its stored picture and sentence, and its states, where they were rendered."""
     output = explorer_output(cell)
-    words = output.data["text/plain"]
+    words, (mime, *_) = output.data["text/plain"], images_of(output)
+    picture = f"{name}.{mime.removeprefix('image/')}"
     pictures.mkdir(parents=True, exist_ok=True)
-    (pictures / f"{name}.png").write_bytes(b64decode(output.data["image/png"]))
+    (pictures / picture).write_bytes(b64decode(output.data[mime]))
     folder, states = "../_static/explorers", explorers / name / "states.json"
     moving = ""
     if states.is_file():
@@ -195,10 +199,22 @@ def explorer(cell: NotebookNode, name: str, explorers: Path, pictures: Path) -> 
         moving = f'<script type="application/json">{data}</script>'
     return dedent(f"""\
         <figure class="explorer" data-folder="{folder}/{name}/">
-        <img src="{folder}/{name}.png" alt="{escape(words)}">
+        <img src="{folder}/{picture}" alt="{escape(words)}">
         <figcaption>{escape(words)}</figcaption>
         {moving}
         </figure>""")
+
+
+def pictures_of(cell: NotebookNode) -> list[NotebookNode]:
+    """The outputs of a code cell that are pictures."""
+    return [output for output in cell.outputs if images_of(output)]
+
+
+def picture_options(lesson: Lesson, index: int) -> dict[str, str]:
+    """The words that stand in for the pictures of a cell, and how wide they are where they are finer than a screen."""
+    first = pictures_of(lesson.notebook.cells[index])[0]
+    width = first.metadata.get(images_of(first)[0], {}).get("width")
+    return {"alt": words_for_picture(lesson, index)} | ({"width": f"{width}px"} if width else {})
 
 
 def still_explorers() -> list[str]:
@@ -216,8 +232,8 @@ def words_for_picture(lesson: Lesson, index: int) -> str:
     """What says in words what the pictures of a cell show: its own output, or the sentence right below."""
     cells = lesson.notebook.cells
     cell = cells[index]
-    if not any(images_of(output) for output in cell.outputs):
-        return ""
+    if text := alt_text(cell):
+        return text
     said = [text for output in cell.outputs for text in texts_of(output) if not re.match(r"\s*<", text)]
     below = cells[index + 1] if index + 1 < len(cells) else None
     if not said and below is not None:
@@ -238,6 +254,7 @@ def put_together(pages: Path, files: Path) -> None:
     for page in (SITE / "pages").glob("*.md"):
         text = with_links(page).replace("<!-- lessons -->", lesson_cards())
         (pages / page.name).write_text(text, encoding="utf-8")
+    (pages / "glossary.md").write_text(glossary_page(), encoding="utf-8")
     for document in documents():
         target = pages / document.relative_to(ROOT)
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -254,6 +271,22 @@ def put_together(pages: Path, files: Path) -> None:
         page = page_of(lesson, EXPLORERS, files / "_static" / "explorers")
         nbformat.write(page, pages / "notebooks" / lesson.path.name)
         shutil.copy(lesson.path, files / "notebooks")  # to be downloaded, as it is
+
+
+@cache
+def terms() -> dict[str, Definition]:
+    """The definitions of the lessons, by their terms."""
+    return {definition.term: definition for definition in definitions(lessons())}
+
+
+def glossary_page() -> str:
+    titles = {lesson.path.stem: title_of(lesson) for lesson in lessons()}
+    entries = [
+        f"## {term}\n\n{its.text}\n\n*[{titles[its.lesson]}](notebooks/{its.lesson}.ipynb)*\n"
+        for term, its in sorted(terms().items(), key=lambda item: item[0].lower())
+    ]
+    about = "The terms of the field, each in the sentence with which a lesson introduces it, and a link to that lesson."
+    return "\n".join(["# Glossary", "", about, "", *entries])
 
 
 def documents() -> list[Path]:
@@ -320,11 +353,45 @@ def first_line(module: str) -> str:
 
 def visit_math(translator: Any, node: Any) -> None:
     """A formula as MathML, which browsers show by themselves."""
-    from docutils.nodes import SkipNode
-
     display = "block" if node.tagname == "math_block" else "inline"
     translator.body.append(convert(node.astext(), display=display))
-    raise SkipNode
+    raise nodes.SkipNode
+
+
+def link_terms(app: Any, doctree: nodes.document) -> None:
+    """Link the first use of each term in a lesson to the glossary; its definition shows under the mouse.
+
+    Not in headings, in code, in links, nor where it stands in bold, which is where it is defined.
+    """
+    if not app.env.docname.startswith("notebooks/"):
+        return
+    still = dict(terms())
+    for text in list(doctree.findall(nodes.Text)):
+        within = text.parent
+        while within is not None and not isinstance(within, NO_TERMS):
+            within = within.parent
+        if within is not None:
+            continue
+        parts: list[nodes.Node] = []
+        words = str(text)
+        found = [
+            (match, term)
+            for term in still
+            if (match := re.search(rf"(?<![\w-]){TERMS[term]}(?![\w-])", words, re.IGNORECASE))
+        ]
+        at = 0
+        for match, term in sorted(found, key=lambda item: item[0].start()):
+            if match.start() < at:
+                continue
+            place = f"../glossary.html#{nodes.make_id(term)}"
+            link = nodes.reference(
+                match[0], match[0], refuri=place, reftitle=plain(terms()[term].text), classes=["term"]
+            )
+            parts += [nodes.Text(words[at : match.start()]), link]
+            at = match.end()
+            del still[term]
+        if parts:
+            text.parent.replace(text, [*parts, nodes.Text(words[at:])])
 
 
 def source_of(pagename: str) -> Path | None:
