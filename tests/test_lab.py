@@ -200,30 +200,59 @@ def test_bad_files_are_named_and_the_rest_is_used(lab, tmp_path):
 
 
 def test_all_of_it_works_with_the_keyboard(lab):
-    """A file is chosen in a window of the system, which a browser opens on Space."""
-    lab.get_by_role("button", name="Ants and bees").focus()
-    lab.keyboard.press("Enter")
-    lab.wait_for_function("lab.classes.length === 2 && lab.classes[1].name === 'bees'")
-    finished(lab)
-    lab.get_by_label("Name of the class").first.focus()
-    for expected in ("file", "Remove bees"):
-        for _ in range(6):
+    """From one control to the next with Tab; a file is chosen in a window of the system, which Space opens."""
+
+    def reach(*wanted: str) -> None:
+        for _ in range(20):
             lab.keyboard.press("Tab")
-            its = lab.evaluate("[document.activeElement.type, document.activeElement.ariaLabel]")
-            if expected in its:
-                break
-        assert expected in its
-    lab.get_by_role("button", name="Train", exact=True).focus()
+            its = "[document.activeElement.id, document.activeElement.type, document.activeElement.ariaLabel].join()"
+            if all(word in lab.evaluate(its) for word in wanted):
+                return
+        raise AssertionError(f"Tab does not reach {wanted}")
+
+    def choose(*paths: Path) -> None:
+        with lab.expect_file_chooser() as chooser:
+            lab.keyboard.press("Space")
+        chooser.value.set_files(paths)
+
+    lab.get_by_role("radio").first.focus()
+    for paths in (ANTS, BEES):
+        reach("Name of the class")
+        lab.keyboard.type("insect")
+        reach("file")
+        choose(*paths[:3])
+    reach("add-class")
+    lab.keyboard.press("Enter")
+    assert lab.evaluate("document.activeElement.value") == "class 3"
+    reach("Remove class 3")
+    lab.keyboard.press("Space")
+    expect(lab.locator("#classes .class")).to_have_count(2)
+    finished(lab)
+    lab.locator("#clear").focus()
+    reach("train")
     lab.keyboard.press("Space")
     lab.locator("#result .figure").wait_for()
-    lab.get_by_role("button", name="Download the trained head").focus()
+    reach("ask")
+    choose(ANTS[-1])
+    lab.locator("#answers meter").first.wait_for()
+    reach("download")
     with lab.expect_download():
         lab.keyboard.press("Enter")
-    lab.locator("#ask").focus()
-    with lab.expect_file_chooser() as chooser:
-        lab.keyboard.press("Space")
-    chooser.value.set_files([ANTS[0]])
-    lab.locator("#answers meter").first.wait_for()
+    reach("model")
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize(("name", "classes"), [("Ants and bees", 2), ("Six species", 6)])
+def test_an_example_is_better_than_guessing(lab, name, classes):
+    lab.get_by_role("button", name=name).click()
+    lab.wait_for_function(f"lab.classes.length === {classes} && lab.classes[0].examples.length")
+    finished(lab)
+    rows = features_of(lab)
+    assert [len(its) for its in rows] == [lab_files.IMAGES // classes] * classes
+    lab.get_by_role("button", name="Train", exact=True).click()
+    lab.locator("#result .figure").wait_for()
+    right, total = map(int, re.search(r"(\d+) of (\d+)", lab.locator("#result .figure").inner_text()).groups())
+    assert Accuracy(right, total).low > 1 / classes
 
 
 # --- A model from Python

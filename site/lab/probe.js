@@ -58,7 +58,8 @@ function statistics(rows) {
   const std = new Float64Array(channels);
   for (const row of rows) for (let i = 0; i < channels; i++) mean[i] += row[i] / rows.length;
   for (const row of rows) for (let i = 0; i < channels; i++) std[i] += (row[i] - mean[i]) ** 2 / rows.length;
-  return { mean, std: std.map((value) => Math.sqrt(value) || 1) };
+  // A feature that is the same for all images (but for rounding) stays as it is.
+  return { mean, std: std.map((value, i) => (Math.sqrt(value) > 1e-6 * Math.abs(mean[i]) ? Math.sqrt(value) : 1)) };
 }
 
 function scores(row, w, classes) {
