@@ -27,7 +27,9 @@ suppress_warnings = ["myst.header"]  # a page of the API has a heading of its ow
 default_role = "literal"
 napoleon_use_ivar = True  # attributes of dataclasses are described once
 autodoc_member_order = "bysource"
-autodoc_typehints = "none"  # the docstring says what goes in; the signature has the types
+autodoc_typehints = "signature"
+add_module_names = False
+python_maximum_signature_line_length = 90
 autodoc_default_options = {"members": True, "undoc-members": False}
 
 html_theme = "furo"

@@ -155,8 +155,23 @@ def test_a_page_says_what_it_teaches(site):
         assert len(about["teaches"]) >= 3
         assert re.fullmatch(r"PT\d+M", about["timeRequired"])
         assert about["license"].startswith("https://creativecommons.org/licenses/by/4.0")
-        assert {"og:title", "og:description", "og:url", "og:image"} <= set(re.findall(r'property="(og:\w+)"', page))
+        preview = dict(re.findall(r'property="(og:\w+)" content="([^"]+)"', page))
+        assert {"og:title", "og:description", "og:url", "og:image"} <= preview.keys()
+        assert (site / preview["og:image"].removeprefix(web_pages.HOME)).is_file()
         assert web_pages.table_of_lessons()[lesson.path.stem], "the README's table has no such lesson"
+
+
+def test_terms_lead_to_the_glossary(site):
+    glossary = Contents(site / "glossary.html")
+    link = re.compile(r'<a class="term[^"]*" href="\.\./glossary\.html#([\w-]+)" title="[^"]{20,}"')
+    found = 0
+    for lesson in LESSONS:
+        places = link.findall((site / "notebooks" / f"{lesson.path.stem}.html").read_text(encoding="utf-8"))
+        assert set(places) <= glossary.anchors
+        assert len(places) == len(set(places)), "only the first use is a link"
+        found += len(places)
+    assert len(web_pages.terms()) > 10
+    assert found > len(LESSONS)
 
 
 def test_the_docstrings_are_there(site):

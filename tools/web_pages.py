@@ -261,6 +261,8 @@ def put_together(pages: Path, files: Path) -> None:
         target.write_text(with_links(document), encoding="utf-8")
     for picture in (ROOT / "docs").glob("*.jpg"):
         shutil.copy(picture, pages / "docs")
+    (files / "_static").mkdir()
+    shutil.copy(ROOT / "docs" / "insects.jpg", files / "_static" / "preview.jpg")
     for module, page in api_pages().items():
         target = pages / "api" / f"{module}.md"
         target.parent.mkdir(exist_ok=True)
