@@ -15,7 +15,7 @@ from support.chromium import needs_chromium
 from support.web import launched, served, watched
 
 from helpers.widgets import Explorer
-from tools import explorer_states, web_edition, web_pages
+from tools import explorer_states, lab_files, web_edition, web_pages
 from tools.environment import ROOT
 from tools.exercise_cells import exercises_of
 
@@ -31,9 +31,18 @@ browser_test = [pytest.mark.browser, needs_chromium]
 
 @pytest.fixture(scope="session")
 def site() -> Path:
-    """The site, built anew."""
-    web_edition.build()
+    """The site, built anew if something has changed since it was."""
+    first_page = web_edition.BUILT / "index.html"
+    if not first_page.is_file() or first_page.stat().st_mtime < max(path.stat().st_mtime for path in sources()):
+        web_edition.build()
     return web_edition.BUILT
+
+
+def sources() -> list[Path]:
+    """What the site is built from."""
+    tools = [Path(module.__file__) for module in (lab_files, web_edition, web_pages)]
+    folders = [path for name in ("helpers", "notebooks", "site") for path in (ROOT / name).rglob("*.*")]
+    return [path for path in (*folders, *web_pages.documents(), *tools) if "__pycache__" not in path.parts]
 
 
 @pytest.fixture(scope="session")
@@ -182,8 +191,6 @@ def test_the_docstrings_are_there(site):
 
 
 def test_without_npm_the_rest_is_built_and_that_is_said(tmp_path, monkeypatch):
-    from tools import lab_files
-
     monkeypatch.setattr(lab_files, "RUNTIME", tmp_path / "nowhere")
     left_out = lab_files.put_together(tmp_path / "lab")
     assert left_out[0].startswith("the browser lab: npm")
@@ -333,8 +340,8 @@ def small_explorer() -> Explorer:
 
 def test_the_states_of_an_explorer_are_what_it_draws(tmp_path):
     explorer = small_explorer()
-    explorer_states.render(explorer, tmp_path)
-    rendered = json.loads((tmp_path / "states.json").read_text())
+    explorer_states.render(explorer, tmp_path / "small")
+    rendered = json.loads((tmp_path / "small" / "states.json").read_text())
     assert [control["values"] for control in rendered["controls"]] == [
         ["1", "2", "3", "4"],
         ["red", "blue"],
@@ -344,7 +351,7 @@ def test_the_states_of_an_explorer_are_what_it_draws(tmp_path):
     assert rendered["states"]["3,1,1"][1] == "size 4, blue, with a grid"
     home = ",".join(str(control["start"]) for control in rendered["controls"])
     assert rendered["states"][home][1] == explorer.text
-    assert len({(tmp_path / file).read_bytes() for file, _ in rendered["states"].values()}) == 16
+    assert len({(tmp_path / "small" / file).read_bytes() for file, _ in rendered["states"].values()}) == 16
 
 
 def test_many_controls_move_one_at_a_time():

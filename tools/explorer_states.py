@@ -11,6 +11,7 @@ import argparse
 import io
 import itertools
 import json
+import shutil
 import sys
 from pathlib import Path
 from typing import Any
@@ -101,11 +102,12 @@ def render(explorer: Explorer, folder: str | Path) -> None:
         explorer: stays as it is.
         folder: gets a picture for each state, and `states.json`.
     """
-    folder = Path(folder)
+    part = Path(f"{folder}.part")  # whole, or not there
     controls = vars(explorer.controls)
     if any(isinstance(control, ipywidgets.FileUpload) for control in controls.values()):
         return
-    folder.mkdir(parents=True, exist_ok=True)
+    shutil.rmtree(part, ignore_errors=True)
+    part.mkdir(parents=True)
     described, indices = grid(controls)
     states = {}
     for number, state in enumerate(indices):
@@ -115,12 +117,13 @@ def render(explorer: Explorer, folder: str | Path) -> None:
         }
         figure, sentence = explorer.draw(**values)
         file = f"{number}.webp"
-        (folder / file).write_bytes(picture_of(figure))
+        (part / file).write_bytes(picture_of(figure))
         states[",".join(map(str, state))] = [file, sentence]
     for control in described:
         control["values"] = [label for label, _ in control["values"]]
     text = json.dumps({"controls": described, "states": states})
-    (folder / "states.json").write_text(text, encoding="utf-8")
+    (part / "states.json").write_text(text, encoding="utf-8")
+    part.rename(folder)
 
 
 def picture_of(figure: plt.Figure) -> bytes:

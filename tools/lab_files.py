@@ -12,7 +12,7 @@ from onnx import TensorProto, helper, numpy_helper
 from torch import nn
 
 from helpers.files import atomic_write
-from helpers.models import find_head, load_model
+from helpers.models import find_head, load_model, meta_model
 from helpers.weights import SOURCES
 from tools.environment import ROOT
 
@@ -52,7 +52,7 @@ def network(weights: str, folder: Path) -> dict[str, Any]:
         exported.parent.mkdir(parents=True, exist_ok=True)
         atomic_write(exported, features_model(weights))
     shutil.copy(exported, folder / exported.name)
-    model = load_model(weights)
+    model = meta_model(source.architecture)
     head = find_head(model)
     label, note = NETWORKS[weights]
     return {
