@@ -36,7 +36,7 @@ html_theme = "furo"
 html_static_path = ["static"]
 html_css_files = ["site.css"]
 html_js_files = ["site.js"]
-html_copy_source = False
+html_copy_source = html_domain_indices = False
 html_show_sphinx = html_show_copyright = False
 html_favicon = "static/favicon.svg"
 html_last_updated_fmt = None  # each page has its own date, below

@@ -424,6 +424,8 @@ def add_to_page(app: Any, pagename: str, templatename: str, context: dict[str, A
         context["edit_link"] = f"{REPOSITORY}/edit/{BRANCH}/{source.relative_to(ROOT).as_posix()}"
     lesson = Lesson.read(source) if source is not None and source.suffix == ".ipynb" else None
     title = re.sub(r"<[^>]+>", "", context.get("title", "")) or app.config.project
+    if lesson:
+        title = plain(title_of(lesson))
     goals = objectives(lesson) if lesson else []
     description = f"You will {goals[0]}." if goals else DESCRIPTION
     address = HOME + ("" if pagename == app.config.root_doc else f"{pagename}.html")
