@@ -148,7 +148,7 @@ def _set_norms(model: nn.Module, choice: str) -> None:
                 "Synchronised BatchNorm needs GPUs; `--batchnorm frozen` needs none, and does not depend on the number "
                 "of processes either."
             )
-        nn.SyncBatchNorm.convert_sync_batchnorm(model)  # type: ignore[no-untyped-call]  # PyTorch gives it no types
+        nn.SyncBatchNorm.convert_sync_batchnorm(model)
     elif choice == "frozen" and any(isinstance(layer, BATCH_NORM) for layer in model.modules()):
         freeze_norms(model)
 
