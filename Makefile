@@ -110,6 +110,7 @@ bench: $(CHECKS) ## measure what takes longer than a lesson may (three hours; re
 	$(FAST) $(VENV) -m benchmarks.fine_tuning
 	$(FAST) $(VENV) -m benchmarks.speed
 	$(VENV) -m benchmarks.lessons
+	$(VENV) -m benchmarks.classroom 1 4 12 --write
 
 stress: $(CHECKS) ## kill downloads, trainings and savings at random moments, and run lesson 00 ten times at once
 	$(VENV) tests/stress.py
