@@ -278,7 +278,7 @@ ASK = "--dry-run --no-deps torch torchvision"
 def test_the_torch_that_fits_is_taken_and_its_size_said(set_up):
     done = set_up(".venv/ready")
     assert done.returncode == 0, done.stderr
-    assert "Torch for cpu: about 0.5 GB to fetch and 1.3 GB on disk" in done.stdout
+    assert "Torch for cpu: about 0.5 GB to fetch and 1.4 GB on disk" in done.stdout
     assert asked(set_up) == [f"--torch-backend auto {ASK}", "--torch-backend auto --editable ."]
     assert not (set_up.project / ".venv/checks").exists()
 
