@@ -30,7 +30,7 @@ from tools.environment import ROOT
 from tools.exercise_cells import answered, exercise_of
 
 SYSTEM_PYTHON = "/usr/bin/python3"  # one that other accounts can run
-START_S, LESSON_S = 120, 1200
+START_S, LESSON_S, STOP_S = 120, 1200, 300
 ARTIFACTS = ROOT / "tests" / "artifacts"
 LESSON = "00_start_here"
 
@@ -158,7 +158,7 @@ def hub(folder, lessons, accounts) -> Iterator[Hub]:
         yield found
     finally:
         process.terminate()
-        process.wait(60)
+        process.wait(STOP_S)
 
 
 def answers(address: str) -> bool:
