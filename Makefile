@@ -106,6 +106,7 @@ hub: $(HUB) ## set up a JupyterHub for a class on this machine, see docs/hub/
 	@# Accounts cannot keep what their Python compiles. Some packages bring files that are no Python yet.
 	-$(VENV) -m compileall -qq -j 0 helpers .venv/lib .venv-hub/lib
 	git subtree split -q --prefix notebooks --branch notebooks
+	chmod -R go-w .  # uv leaves files that all can write
 
 hub-test: $(CHECKS) ## try all of docs/hub/ with two accounts, as root, in minutes
 	$(VENV) -m pytest -m nightly tests/test_hub.py
