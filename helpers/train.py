@@ -26,7 +26,7 @@ from helpers.evaluation import accuracy, predict
 from helpers.features import probe_head
 from helpers.files import atomic_write
 from helpers.inference import save_model
-from helpers.models import BATCH_NORM, activation_bytes, count_parameters, freeze_norms, load_model, replace_head
+from helpers.models import BATCH_NORM, freeze_norms, load_model, replace_head
 from helpers.own_images import check_folder, folder_datasets
 from helpers.shard import ShardDataset, is_sharded, shard_datasets
 from helpers.training import early_stopping, fine_tune, fine_tuning, fine_tuning_epochs
@@ -201,21 +201,16 @@ def _forecast(model: nn.Module, datasets: Datasets, preprocessing: Preprocessing
         num_workers=options.workers,
     ) as (loaders, optimizer):
         measured = measure_steps(model, replicate(model), loaders, optimizer)
-        total, trained = count_parameters(model)
     probe = len(loaders["train"]) * measured.val_step
     epoch = len(loaders["train"]) * measured.train_step + len(loaders["val"]) * measured.val_step
     epochs = options.epochs or fine_tuning_epochs(-(-len(datasets["train"]) // options.batch_size))
-    batch = -(-options.batch_size // world_size())
-    kept = activation_bytes(model, preprocessing.size, max(batch, 2))
-    weights = 4 * (total + 3 * trained)  # with gradients, and AdamW's two means
     time = f"the probe {duration(probe)}"
     if options.method == "fine-tune":
-        time += f", then {epochs} epochs of {duration(epoch)}: {duration(probe + epochs * epoch)}"
+        time += f", then {epochs} epochs of {duration(epoch)}: {duration(probe + epochs * epoch)} in all"
     return (
         f"time: {time} (a step takes {measured.train_step:.2f} s)\n"
-        f"memory of each process: {measured.memory / 1e9:.1f} GB at most in these steps; of it, activations of a batch "
-        f"of {batch}: {kept / 1e9:.2f} GB; weights, gradients and the optimizer's state: {weights / 1e9:.2f} GB\n"
-        "This was a dry run: nothing is written."
+        f"memory of each process: {measured.memory / 1e9:.1f} GB at most\n"
+        "This was a dry run, from a few steps: nothing is written."
     )
 
 
