@@ -9,6 +9,7 @@ import os
 import platform
 import sys
 import tomllib
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import NoReturn
@@ -135,7 +136,9 @@ def _datasets(options: argparse.Namespace, preprocessing: Preprocessing) -> Data
         report = of_first(check_folder(options.folder) if rank() == 0 else None)
         assert report is not None
         _say(report)
-        datasets = folder_datasets(report, preprocessing, options.seed, options.skip_unreadable)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # of small classes: the report has named them
+            datasets = folder_datasets(report, preprocessing, options.seed, options.skip_unreadable)
     _say(", ".join(f"{split} {len(part)}" for split, part in datasets.items()))
     return datasets
 
@@ -167,6 +170,7 @@ def _fine_tune(model: nn.Module, datasets: Datasets, preprocessing: Preprocessin
         "folder": str(Path(options.folder).expanduser().resolve()),
         "number of epochs": epochs,
         "image size": preprocessing.size,
+        "batch size": options.batch_size,
         "precision": _precision(device_of(model)),
         **{name: getattr(options, name) for name in ("weights", "seed", "batchnorm", "mirror", "patience")},
     }
