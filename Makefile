@@ -118,6 +118,8 @@ bench: $(CHECKS) ## measure what takes longer than a lesson may (three hours; re
 	$(FAST) $(VENV) -m benchmarks.fine_tuning
 	$(FAST) $(VENV) -m benchmarks.speed
 	$(FAST) $(VENV) -m benchmarks.late_layers
+	$(FAST) $(VENV) -m benchmarks.overhead
+	$(FAST) $(VENV) -m benchmarks.lite0
 	$(VENV) -m benchmarks.lessons
 
 peers: $(PEERS) ## measure fine_tune and the probe against fastai, Hugging Face and others (hours)
