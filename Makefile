@@ -90,7 +90,7 @@ nbgrader: $(CHECKS) $(NBGRADER) ## make a course for nbgrader of the lessons, wi
 	$(VENV) -m tools.editions nbgrader
 
 hub: $(HUB) ## set up a JupyterHub for a class on this machine, see docs/hub/
-	git subtree split --quiet --prefix notebooks --branch notebooks
+	git subtree split -q --prefix notebooks --branch notebooks
 
 hub-test: $(CHECKS) ## try all of docs/hub/ with two accounts, as root, in minutes
 	$(VENV) -m pytest -m nightly tests/test_hub.py
@@ -120,6 +120,7 @@ bench: $(CHECKS) ## measure what takes longer than a lesson may (three hours; re
 	$(FAST) $(VENV) -m benchmarks.late_layers
 	$(FAST) $(VENV) -m benchmarks.overhead
 	$(FAST) $(VENV) -m benchmarks.lite0
+	$(FAST) $(VENV) -m benchmarks.shipping
 	$(VENV) -m benchmarks.lessons
 
 peers: $(PEERS) ## measure fine_tune and the probe against fastai, Hugging Face and others (hours)

@@ -116,6 +116,25 @@ def apply_temperature(probabilities: torch.Tensor, temperature: float) -> torch.
     return (probabilities.clamp(min=1e-12).log() / temperature).softmax(1)
 
 
+def choose_threshold(probabilities: torch.Tensor, labels: torch.Tensor, wrong: float) -> float:
+    """The threshold below which "not sure" is the cheaper answer (the reject option: Chow, 1970).
+
+    Args:
+        probabilities: (images, classes), of held-out images: `val`, not `test`.
+        labels: (images,), class indices.
+        wrong: what a wrong answer costs, where "not sure" costs 1 and a right answer 0.
+
+    Returns:
+        In 0..1: answer where the best class has at least this probability. Of equally cheap ones, the smallest.
+    """
+    confidence, predicted = probabilities.max(1)
+    levels = torch.from_numpy(np.unique(confidence))
+    candidates = torch.cat([torch.zeros(1), (levels[1:] + levels[:-1]) / 2, (levels[-1:] + 1) / 2])
+    answered = confidence >= candidates[:, None]
+    costs = (float(wrong) * (answered & (predicted != labels)) + ~answered).mean(1)
+    return float(candidates[costs.argmin()])
+
+
 def mean_interval(values: Sequence[float] | np.ndarray) -> tuple[float, float, float]:
     """The mean of repeated measurements, as over seeds, and its 95 % interval (Student, 1908).
 

@@ -78,7 +78,6 @@ NOT_YET = (
     "data augmentation",
     "data leakage",
     "discriminative learning rates",
-    "domain shift",
     "early stopping",
     "embedding",
     "F1",
