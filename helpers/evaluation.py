@@ -13,6 +13,7 @@ from torch import nn
 from torch.utils.data import DataLoader
 
 from helpers.devices import to_device
+from helpers.distributed import gather_rows
 from helpers.models import forward_checked
 
 
@@ -66,7 +67,7 @@ def predict(model: nn.Module, loader: DataLoader[Any], mirror: bool = False) -> 
         logits = [forward_checked(model, to_device(view, model)).float() for view in views]
         probabilities.append(sum(of_view.softmax(1) for of_view in logits).cpu() / len(views))
         labels.append(y)
-    return torch.cat(probabilities), torch.cat(labels)
+    return gather_rows(torch.cat(probabilities)), gather_rows(torch.cat(labels))
 
 
 def top_losses(probabilities: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:

@@ -17,6 +17,7 @@ from helpers.weights import SOURCES, check_weights, library_of, preprocessing_of
 
 BATCH_NORM = nn.modules.batchnorm._BatchNorm
 CONTAINERS = {"features", "encoder", "layers", "blocks", "stages", "trunk_output", "classifier", "heads", "head"}
+WRAPPERS = ("module", "_orig_mod")  # where DistributedDataParallel and torch.compile keep the network itself
 USUAL_SIZES = (224, 299, 384, 512)  # in pixels, of the images that networks are made for
 
 
@@ -88,6 +89,13 @@ def _as_named_in(model: nn.Module, tensors: dict[str, torch.Tensor]) -> dict[str
             )
         renamed[name] = tensors[other]
     return renamed
+
+
+def unwrapped(model: nn.Module) -> nn.Module:
+    """The network itself, where it is compiled or spread over processes."""
+    while wrapper := next((name for name in WRAPPERS if isinstance(getattr(model, name, None), nn.Module)), None):
+        model = getattr(model, wrapper)
+    return model
 
 
 def input_size(architecture: str, weights: str | None = None) -> int:
@@ -262,7 +270,7 @@ def forward_checked(model: nn.Module, x: torch.Tensor) -> Any:
     try:
         return model(x)
     except (RuntimeError, ValueError, AssertionError) as error:
-        problem = _wrong_shape(model, tuple(x.shape))
+        problem = _wrong_shape(unwrapped(model), tuple(x.shape))
         if problem:
             raise LessonError(problem) from error
         raise
