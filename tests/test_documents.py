@@ -19,7 +19,7 @@ from tools.environment import ROOT
 
 pytestmark = pytest.mark.quick
 
-FOLDERS = (".", "benchmarks", "data", "data/weights", "docs")
+FOLDERS = (".", "benchmarks", "data", "data/weights", "docs", "docs/hub")
 DOCUMENTS = sorted(path for folder in FOLDERS for path in (ROOT / folder).glob("*.md"))
 
 
@@ -85,7 +85,7 @@ def copy(tmp_path) -> Path:
     """The documents, and what writes their links."""
     for path in [*links.documents(ROOT), ROOT / "tools" / "links.py"]:
         target = tmp_path / path.relative_to(ROOT)
-        target.parent.mkdir(exist_ok=True)
+        target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(path, target)
     return tmp_path
 

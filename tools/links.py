@@ -32,7 +32,12 @@ def spellings(address: str) -> list[str]:
 
 def documents(root: Path = ROOT) -> list[Path]:
     """What has links to the repository."""
-    return [*sorted(root.glob("*.md")), *sorted(root.glob("docs/*.md")), root / "CITATION.cff", root / "pyproject.toml"]
+    return [
+        *sorted(root.glob("*.md")),
+        *sorted(root.glob("docs/**/*.md")),
+        root / "CITATION.cff",
+        root / "pyproject.toml",
+    ]
 
 
 def main() -> int:
