@@ -46,7 +46,7 @@ def texts(lesson: Lesson) -> Iterator[tuple[str, str]]:
 
 def private(text: str) -> list[str]:
     """The private words of a text, whatever its line breaks."""
-    return SPOKEN.findall(" ".join(text.split()))
+    return [found[0] for found in SPOKEN.finditer(" ".join(text.split()))]
 
 
 def mixed(text: str) -> list[str]:

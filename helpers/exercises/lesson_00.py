@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from helpers.evaluation import Accuracy
-from helpers.exercises import Answer, Exercises, NotYet, match, number, result_of, shown
+from helpers.exercises import Answer, Exercises, NotYet, is_blank, match, number, result_of, shown
 from helpers.features import linear_probe
 
 exercises = Exercises()
@@ -78,14 +78,14 @@ verdicts = {"A": True, "B": False, "C": False, "D": True}
 )
 def q3(verdicts: Answer) -> str:
     if isinstance(verdicts, dict):  # "true" is as good as True
-        verdicts = {key: str(bool(value) if isinstance(value, np.bool_) else value) for key, value in verdicts.items()}
+        verdicts = {key: value if is_blank(value) else str(value) for key, value in verdicts.items()}
     match(
         verdicts,
         {"A": "True", "B": "False", "C": "False", "D": "True"},
         {
-            "A": "This is what a 95 % confidence interval is made for. Read the sentence above the exercise again.",
-            "B": "It is an interval for the true accuracy. The next 100 images add luck of their own, so their accuracy "
-            "leaves it more often than in 5 of 100 cases.",
+            "A": "This is what a 95 % confidence interval is made for. Read the sentence above once more.",
+            "B": "It is an interval for the true accuracy. The next 100 images add luck of their own, so their "
+            "accuracy leaves it more often than in 5 of 100 cases.",
             "C": "No difference was *shown*: that is not the same as no difference. One more reason for doubt: whether "
             "intervals overlap is no test. Look at the interval of the difference.",
             "D": "Images on which both are right, or both wrong, cannot tell them apart. The others can.",
@@ -182,7 +182,8 @@ def _usual(
     n: int, train_x: np.ndarray, train_y: np.ndarray, val_x: np.ndarray, val_y: np.ndarray
 ) -> tuple[float, float]:
     """Between which accuracies probes end that learn from n random images, with room on both sides."""
-    random, found = np.random.default_rng(0), []
+    random = np.random.default_rng(0)
+    found: list[float] = []
     while len(found) < 15:
         chosen = random.permutation(len(train_y))[:n]
         if len(set(train_y[chosen])) > 1:
