@@ -163,7 +163,7 @@ my_classifier = linear_probe(few_features[balanced_rows], few_labels[balanced_ro
 def q5(my_classifier: Answer, plain: Any, features: np.ndarray, labels: np.ndarray) -> str:
     if not hasattr(my_classifier, "predict"):
         raise NotYet(
-            f"Something with a `predict` is expected here, as `linear_probe` makes it, not {shown(my_classifier)}."
+            f"A classifier with a `predict` is expected here, as `linear_probe` makes it, not {shown(my_classifier)}."
         )
     predicted = np.asarray(my_classifier.predict(features))
     if predicted.shape != labels.shape:
