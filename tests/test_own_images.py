@@ -91,7 +91,7 @@ def test_an_upload_is_looked_at_and_its_name_is_not(tmp_path, monkeypatch):
     explorer = upload_explorer(sized, png(5), accept="image/*")
     assert explorer.text == "5 x 8" and explorer.controls.upload.accept == "image/*"
     assert upload(explorer, png(9)) == "9 x 8"
-    data = explorer._repr_mimebundle_()
+    data, _ = explorer._repr_mimebundle_()
     assert data["text/plain"] == "9 x 8" and data["image/png"]
     assert not any(tmp_path.iterdir()) and not (tmp_path.parent.parent / "evil").exists()
 
