@@ -5,7 +5,10 @@ UV := .venv/bin/uv
 READY := .venv/ready
 CHECKS := .venv/checks
 NBGRADER := .venv-nbgrader/ready
+HUB := .venv-hub/ready
+PEERS := .venv-peers/ready
 REVEAL := build/reveal/sphinx_revealjs
+NPM := build/npm/ready
 # JupyterLab refuses to run as root, the user of most containers.
 AS_ROOT := $(if $(filter 0,$(shell id -u)),--allow-root)
 # Without these two settings the allocator returns and reclaims every batch: training is then several times slower.
@@ -20,10 +23,11 @@ help:
 		/^[a-z]+:.*## /{printf "make %-13s %s\n", $$1, $$2}' Makefile
 
 # What readers need, and that with the packages of the checks.
-$(READY): requirements.txt pyproject.toml
+$(READY) $(CHECKS): requirements.txt pyproject.toml $(wildcard settings/*/*/*.* settings/*/*/*/*.*)
+$(READY):
 	$(PYTHON) tools/set_up.py
 
-$(CHECKS): requirements.txt pyproject.toml
+$(CHECKS):
 	$(PYTHON) tools/set_up.py checks
 
 $(UV):
@@ -37,13 +41,38 @@ $(NBGRADER): requirements-nbgrader.txt $(READY)
 	$(VENV) -m ipykernel install --prefix $(@D) --name python3
 	@touch $@
 
+# So has JupyterHub, with its proxy. Accounts cannot keep what their Python compiles: it is all there beforehand.
+$(HUB): requirements-hub.txt $(READY)
+	rm -rf $(@D)
+	$(PYTHON) -m venv $(@D)
+	$(UV) pip install --python $(@D)/bin/python --requirement requirements-hub.txt
+	npm install --silent --global --prefix $(@D) configurable-http-proxy@5
+	$(VENV) -m ipykernel install --prefix $(@D) --name python3
+	cp -R settings/. $(@D)
+	-$(VENV) -m compileall -qq -j 0 helpers .venv/lib .venv-hub/lib  # some packages bring files that are no Python yet
+	@touch $@
+
+# fastai and transformers beside the lessons' packages, with the same torch (UV_TORCH_BACKEND=cpu takes the small build).
+$(PEERS): requirements.txt pyproject.toml | $(READY)
+	rm -rf $(@D)
+	$(PYTHON) -m venv $(@D)
+	$(UV) pip install --python $(@D)/bin/python --constraint requirements.txt --requirement pyproject.toml --group peers
+	@touch $@
+
 # reveal.js, which turns the pages of the slides, as a Python package carries it.
 $(REVEAL): | $(READY)
 	$(UV) pip install --no-deps --target $(@D) --group slides
 
+# The runtime of the browser lab, and what the tests of the site look for barriers with; both only where npm is.
+$(NPM): site/package.json site/package-lock.json
+	@mkdir -p $(@D) && cp $^ $(@D) && rm -rf $(@D)/node_modules
+	@cd $(@D) && npm ci --ignore-scripts --no-audit --no-fund --silent && touch ready || \
+		echo "npm is not here, or reaches no registry: the site is built without the browser lab."
+
+.PHONY: site explorers
 .PHONY: lab photos clean
-.PHONY: teacher slides nbgrader stick
-.PHONY: quick test nightly notebooks bench stress mutations insects species weights requirements links
+.PHONY: teacher slides nbgrader stick hub hub-test
+.PHONY: quick test nightly notebooks bench peers stress mutations insects species weights requirements links
 
 ## For readers
 lab: $(READY) ## set up and open JupyterLab on the first lesson
@@ -54,9 +83,15 @@ photos: $(READY) ## download the ant and bee photographs and torchvision's weigh
 	$(VENV) -m helpers.downloads
 
 clean: ## remove the environment and all caches; downloads stay
-	rm -rf .venv .venv-nbgrader build *.egg-info tests/artifacts \
+	rm -rf .venv .venv-nbgrader .venv-hub .venv-peers build *.egg-info tests/artifacts \
 		.coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -prune -exec rm -rf {} + -o -name .ipynb_checkpoints -prune -exec rm -rf {} +
+
+site: $(CHECKS) $(NPM) ## build the web edition from the committed lessons, in build/site/
+	$(VENV) -m tools.web_edition
+
+explorers: $(CHECKS) ## render the states of the explorers for the web edition (minutes; runs the lessons)
+	$(VENV) -m tools.explorer_states
 
 ## For teachers
 teacher: $(CHECKS) ## run every notebook with the answers of its exercises filled in, into build/teacher/
@@ -67,6 +102,12 @@ slides: $(CHECKS) $(REVEAL) ## make slides of the lessons, for a browser without
 
 nbgrader: $(CHECKS) $(NBGRADER) ## make a course for nbgrader of the lessons, with points and hidden tests, in build/nbgrader/
 	$(VENV) -m tools.editions nbgrader
+
+hub: $(HUB) ## set up a JupyterHub for a class on this machine, see docs/hub/
+	git subtree split -q --prefix notebooks --branch notebooks
+
+hub-test: $(CHECKS) ## try all of docs/hub/ with two accounts, as root, in minutes
+	$(VENV) -m pytest -m nightly tests/test_hub.py
 
 stick: $(READY) ## fill a USB stick for a class without a network (TO=its folder)
 	$(VENV) -m tools.stick $(or $(TO),$(error say where the stick is: make stick TO=folder))
@@ -90,7 +131,12 @@ bench: $(CHECKS) ## measure what takes longer than a lesson may (three hours; re
 	$(FAST) $(VENV) -m benchmarks.does_it_help
 	$(FAST) $(VENV) -m benchmarks.fine_tuning
 	$(FAST) $(VENV) -m benchmarks.speed
+	$(FAST) $(VENV) -m benchmarks.late_layers
+	$(FAST) $(VENV) -m benchmarks.shipping
 	$(VENV) -m benchmarks.lessons
+
+peers: $(PEERS) ## measure fine_tune and the probe against fastai, Hugging Face and others (hours)
+	$(FAST) $(<D)/bin/python -m benchmarks.peers
 
 stress: $(CHECKS) ## kill downloads, trainings and savings at random moments, and run lesson 00 ten times at once
 	$(VENV) tests/stress.py
@@ -114,8 +160,10 @@ requirements: $(UV) ## compile the ranges of pyproject.toml into the pins of req
 		pyproject.toml --group checks --output-file requirements.txt
 	awk '/^[^ ]/{cuda = /^(cuda|nvidia)-/} !cuda' requirements.txt > requirements.part
 	mv requirements.part requirements.txt
-	UV_CUSTOM_COMPILE_COMMAND="make requirements" $(UV) pip compile --quiet --universal \
-		--group nbgrader --constraint requirements.txt --output-file requirements-nbgrader.txt
+	for group in nbgrader hub; do \
+		UV_CUSTOM_COMPILE_COMMAND="make requirements" $(UV) pip compile --quiet --universal \
+			--group $$group --constraint requirements.txt --output-file requirements-$$group.txt || exit; \
+	done
 
 links: ## write where the repository lies into the links of the documents (TO=OWNER/REPO)
 	$(PYTHON) tools/links.py $(TO)
