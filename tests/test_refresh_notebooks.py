@@ -171,7 +171,7 @@ def test_a_photograph_is_kept_as_jpeg_with_its_size_and_its_text():
 
 
 def test_figures_in_the_style_of_the_lessons_have_two_pixels_for_each_of_the_page(write):
-    path = write("from helpers.plots import plt, use_style\nuse_style()\nplt.figure(figsize=(2, 1))\nx = plt.plot([1, 2])")
+    path = write("from helpers.plots import plt, use_style\nuse_style()\nx = plt.plot([1, 2])")
     refresh_notebooks.refresh(path)
     (figure,) = (output for output in nbformat.read(path, as_version=4).cells[1].outputs if "image/png" in output.data)
     assert pixels(figure.data["image/png"]).shape[1] == 2 * figure.metadata["image/png"]["width"]
