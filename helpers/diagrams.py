@@ -18,6 +18,7 @@ KINDS: dict[str, tuple[str, str, float, Any]] = {
     "data": ("#F4F4F4", "#666666", 1.0, "-"),
     "frozen": ("#D6E6F2", "#0072B2", 1.6, "-"),
     "trainable": ("#FBE5B5", "#B36B00", 1.6, (0, (4, 1.5))),
+    "held out": ("#DDF1E4", "#00704F", 1.6, ":"),
     "text": ("none", "none", 0.0, "-"),  # words without a frame
 }
 NAMED = ("frozen", "trainable")  # these stand in a legend

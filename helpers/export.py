@@ -142,7 +142,7 @@ def to_int8(graph: onnx.ModelProto, batches: Iterable[torch.Tensor]) -> onnx.Mod
     from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
     from onnxruntime.quantization.shape_inference import quant_pre_process
 
-    class Reader(CalibrationDataReader):
+    class Reader(CalibrationDataReader):  # type: ignore[misc]  # onnxruntime carries no types
         def __init__(self) -> None:
             self.batches = iter(batches)
 

@@ -268,7 +268,7 @@ def _draw_class_counts(ax: Axes, batches: list[torch.Tensor], class_names: list[
         ax.bar(numbers, counts, bottom=bottom, label=name, hatch=HATCHES[index % len(HATCHES)])
         bottom = [height + count for height, count in zip(bottom, counts, strict=True)]
     ax.bar(chosen, bottom[chosen - 1], fill=False, edgecolor="black", linewidth=2)
-    ax.set(xlabel="batch", ylabel="pictures", xticks=numbers, axisbelow=True)
+    ax.set(xlabel="batch", ylabel="images", xticks=numbers, axisbelow=True)
     ax.legend(loc="center left", bbox_to_anchor=(1, 0.5))
 
 

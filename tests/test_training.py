@@ -251,10 +251,10 @@ def test_the_loop_by_hand(capsys):
 
 def test_the_live_curves_follow_the_training():
     live = LiveCurves()
-    bundle = live._repr_mimebundle_()
+    bundle, _ = live._repr_mimebundle_()
     assert bundle["text/plain"] == "curves of 0 epochs"
     train(3, on_epoch=live)
-    later = live._repr_mimebundle_()
+    later, _ = live._repr_mimebundle_()
     assert later["text/plain"] == "curves of 3 epochs"
     assert len(live.history["lr"]) == 3
     assert later["image/png"] != bundle["image/png"]
