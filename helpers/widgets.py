@@ -75,7 +75,9 @@ class Explorer:
 
 
 class LiveCurves:
-    """The curves of a training while it runs: show it, then give it to `train_model` as `on_epoch` (lesson 04).
+    """The curves of a training while it runs (lesson 04).
+
+    `display(live)` and `train_model(..., on_epoch=live)` in one cell: the curves grow below that cell.
 
     Attributes:
         text: the sentence that belongs to the picture.
@@ -88,8 +90,9 @@ class LiveCurves:
 
     def __call__(self, history: History) -> None:
         self.history = history
-        self.text = f"curves of {len(history['lr'])} epochs"
-        self._png = _png(plot_history(history))
+        epochs = len(history["lr"])
+        self.text = f"curves of {epochs} epoch{'' if epochs == 1 else 's'}" if epochs else "the curves will grow here"
+        self._png = _png(plot_history(history) if epochs else _words(self.text))
         self._picture.value = _with_caption(self._png, self.text)
 
     def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any]:
@@ -102,6 +105,13 @@ def _png(figure: Figure) -> str:
     figure.savefig(png, format="png", bbox_inches="tight")
     plt.close(figure)
     return b64encode(png.getvalue()).decode()
+
+
+def _words(text: str) -> Figure:
+    """A figure that only says something."""
+    figure = plt.figure(figsize=(4, 0.4))
+    figure.text(0.02, 0.5, text, va="center")
+    return figure
 
 
 def _with_caption(png: str, text: str) -> str:

@@ -235,7 +235,7 @@ def test_the_finder_stops_where_the_loss_explodes():
 def test_the_loop_by_hand(capsys):
     lesson = lesson_code("04_training_loop.ipynb")
     runs = []
-    for function in (lesson["train_by_hand"], train_model):
+    for function in (lesson["train_model"], train_model):
         model = tiny_model()
         optimizer, scheduler = sgd(model)
         runs.append(function(model, tiny_loaders(), nn.CrossEntropyLoss(), optimizer, scheduler, num_epochs=5))
@@ -251,7 +251,9 @@ def test_the_loop_by_hand(capsys):
 def test_the_live_curves_follow_the_training():
     live = LiveCurves()
     bundle = live._repr_mimebundle_()
-    assert bundle["text/plain"] == "curves of 0 epochs"
+    assert bundle["text/plain"] == "the curves will grow here"
+    train(1, on_epoch=live)
+    assert live.text == "curves of 1 epoch"
     train(3, on_epoch=live)
     later = live._repr_mimebundle_()
     assert later["text/plain"] == "curves of 3 epochs"
