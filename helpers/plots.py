@@ -8,9 +8,11 @@ import matplotlib.pyplot as plt
 import numpy as np
 import torch
 from cycler import cycler
+from IPython import get_ipython
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
+from matplotlib_inline.config import InlineBackend
 from PIL import Image
 from torch import nn
 from torch.utils.data import DataLoader
@@ -27,6 +29,7 @@ Picture = Image.Image | np.ndarray | torch.Tensor
 # Okabe and Ito's palette, 2008: distinct for all common kinds of colour vision.
 BLUE, ORANGE, GREEN, VERMILION, PURPLE, SKY = "#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9"
 STYLE: dict[Any, Any] = {
+    "axes.axisbelow": True,
     "axes.grid": True,
     "axes.prop_cycle": cycler(color=[BLUE, ORANGE, GREEN, VERMILION, PURPLE, SKY]),
     "axes.spines.right": False,
@@ -39,8 +42,10 @@ STYLE: dict[Any, Any] = {
 
 
 def use_style() -> None:
-    """Set the look of all figures of a notebook."""
+    """Set the look of all figures of a notebook, and draw them with twice as many pixels: sharp on today's screens."""
     plt.rcParams.update(STYLE)
+    if (shell := get_ipython()) is not None:
+        InlineBackend.instance(parent=shell).figure_formats = {"retina"}
 
 
 def imshow(image: Picture, title: str | None = None, ax: Axes | None = None) -> Axes:

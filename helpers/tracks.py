@@ -51,7 +51,9 @@ class Track:
     def __str__(self) -> str:
         other = "photos" if self.name == "embedded" else "embedded"
         size = self.preprocessing.size
-        return f"Track: {self.name} ({size} px). To change: set TL_TRACK={other} and restart the kernel."
+        return (
+            f'Track: {self.name} ({size} px). To change it: current_track("{other}"), then run the cells below again.'
+        )
 
     __repr__ = __str__
 

@@ -1,7 +1,7 @@
 """Interactive explorers that also read without a kernel: as a picture on GitHub, as a line of text in tests."""
 
 import io
-from base64 import b64encode
+from base64 import b64decode, b64encode
 from collections.abc import Callable
 from html import escape
 from types import SimpleNamespace
@@ -38,6 +38,7 @@ from helpers.plots import ORANGE, imshow, plot_history, prediction_title, show_i
 from helpers.transforms import augmentation, denormalise
 from helpers.weights import Preprocessing
 
+SHARPNESS = 2  # pixels of a picture for one of the page: today's screens have more than the page counts
 HATCHES = ("", "//", "..", "xx", "--")  # classes that stand on one another, told apart without their colours
 
 
@@ -70,7 +71,7 @@ class Explorer:
         self._png = _png(figure)
         self._picture.value = _with_caption(self._png, self.text)
 
-    def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any]:
+    def _repr_mimebundle_(self, **kwargs: Any) -> tuple[dict[str, Any], dict[str, Any]]:
         return _bundle(self._box, self._png, self.text, **kwargs)
 
 
@@ -91,39 +92,57 @@ class LiveCurves:
     def __call__(self, history: History) -> None:
         self.history = history
         epochs = len(history["lr"])
-        self.text = f"curves of {epochs} epoch{'' if epochs == 1 else 's'}" if epochs else "the curves will grow here"
-        self._png = _png(plot_history(history) if epochs else _words(self.text))
+        self.text = _said(history)
+        self._png = _png(plot_history(history) if history["lr"] else _words(self.text))
         self._picture.value = _with_caption(self._png, self.text)
 
-    def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any]:
+    def _repr_mimebundle_(self, **kwargs: Any) -> tuple[dict[str, Any], dict[str, Any]]:
         return _bundle(self._picture, self._png, self.text, **kwargs)
 
 
 def _png(figure: Figure) -> str:
     """A figure, closed, as PNG in base64."""
     png = io.BytesIO()
-    figure.savefig(png, format="png", bbox_inches="tight")
+    figure.savefig(png, format="png", bbox_inches="tight", dpi=SHARPNESS * figure.dpi)
     plt.close(figure)
     return b64encode(png.getvalue()).decode()
 
 
+def _said(history: History) -> str:
+    """What the curves of a training show, in words."""
+    if not history["lr"]:
+        return "Here the curves of the training grow, epoch by epoch."
+    last = {name: figures[-1] for name, figures in history.items()}
+    return (
+        f"epoch {len(history['lr'])}: loss {last['train_loss']:.2f} on train, {last['val_loss']:.2f} on val; "
+        f"accuracy {last['train_acc']:.1%} on train, {last['val_acc']:.1%} on val"
+    )
+
+
 def _words(text: str) -> Figure:
     """A figure that only says something."""
-    figure = plt.figure(figsize=(4, 0.4))
+    figure = plt.figure(figsize=(5, 0.4))
     figure.text(0.02, 0.5, text, va="center")
     return figure
+
+
+def _width(png: str) -> int:
+    """How wide the page shows a picture."""
+    return Image.open(io.BytesIO(b64decode(png))).width // SHARPNESS
 
 
 def _with_caption(png: str, text: str) -> str:
     """HTML of a picture above its sentence; a screen reader says the sentence once, in place of the picture."""
     # ipywidgets.Image has no alternative text.
-    image = f'<img style="max-width: 100%" alt="{escape(text)}" src="data:image/png;base64,{png}">'
+    width = _width(png)
+    image = f'<img style="max-width: 100%" width="{width}" alt="{escape(text)}" src="data:image/png;base64,{png}">'
     return f'{image}<div aria-hidden="true">{escape(text)}</div>'
 
 
-def _bundle(box: ipywidgets.Widget, png: str, text: str, **kwargs: Any) -> dict[str, Any]:
-    """Alive in JupyterLab, a picture on GitHub, a line of text in the tests."""
-    return {**box._repr_mimebundle_(**kwargs), "image/png": png, "text/plain": text}
+def _bundle(box: ipywidgets.Widget, png: str, text: str, **kwargs: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Alive in JupyterLab, a picture on GitHub, a line of text in the tests; beside them, the width of the picture."""
+    data = {**box._repr_mimebundle_(**kwargs), "image/png": png, "text/plain": text}
+    return data, {"image/png": {"width": _width(png)}}
 
 
 def augmentation_explorer(image: Image.Image, size: int) -> Explorer:

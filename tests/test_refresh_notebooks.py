@@ -155,6 +155,27 @@ def test_png_with_transparency_keeps_its_pixels():
     assert (pixels(refresh_notebooks.small_png(encode(picture))) == picture).all()
 
 
+def test_a_photograph_is_kept_as_jpeg_with_its_size_and_its_text():
+    smooth = np.random.default_rng(0).integers(0, 256, (12, 12, 3)).astype(np.uint8)
+    photograph = np.full((300, 300, 4), 255)
+    photograph[..., :3] = Image.fromarray(smooth).resize((300, 300), Image.Resampling.BICUBIC)
+    cell = v4.new_code_cell("# Alt text: colours that run into one another\nshow()")
+    cell.outputs = [v4.new_output("display_data", data={"image/png": encode(photograph)})]
+    cell.outputs[0].metadata = nbformat.from_dict({"image/png": {"width": 150}})
+    refresh_notebooks.normalise(v4.new_notebook(cells=[cell]))
+    (output,) = cell.outputs
+    assert output.data.keys() == output.metadata.keys() == {"image/jpeg"}
+    assert output.metadata["image/jpeg"] == {"width": 150, "alt": "colours that run into one another"}
+    assert abs(pixels(output.data["image/jpeg"]) - photograph).mean() < 3
+
+
+def test_a_plot_and_what_is_transparent_stay_png():
+    for encoded in (png(), encode(np.zeros((40, 40, 4)))):
+        output = v4.new_output("display_data", data={"image/png": encoded})
+        refresh_notebooks.store_small(output)
+        assert output.data.keys() == {"image/png"}
+
+
 def test_names_choose_notebooks_and_an_unknown_one_is_said(write, monkeypatch, capsys):
     path = write("1 + 1")
     monkeypatch.setattr(environment, "NOTEBOOKS", path.parent)

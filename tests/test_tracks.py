@@ -32,7 +32,7 @@ def test_embedded_is_the_default():
         128,
         "test",
     )
-    assert "TL_TRACK=photos" in str(track)
+    assert 'current_track("photos")' in str(track)
 
 
 @pytest.mark.parametrize(("images", "remedy"), [("photos", "make photos"), ("species", "git checkout data/species")])

@@ -250,16 +250,16 @@ def test_the_loop_by_hand(capsys):
 
 def test_the_live_curves_follow_the_training():
     live = LiveCurves()
-    bundle = live._repr_mimebundle_()
-    assert bundle["text/plain"] == "the curves will grow here"
-    train(1, on_epoch=live)
-    assert live.text == "curves of 1 epoch"
-    train(3, on_epoch=live)
-    later = live._repr_mimebundle_()
-    assert later["text/plain"] == "curves of 3 epochs"
+    bundle = live._repr_mimebundle_()[0]
+    assert bundle["text/plain"] == "Here the curves of the training grow, epoch by epoch."
+    _, history = train(3, on_epoch=live)
+    later = live._repr_mimebundle_()[0]
+    assert later["text/plain"].startswith(f"epoch 3: loss {history['train_loss'][-1]:.2f} on train, ")
+    assert later["text/plain"].endswith(f", {history['val_acc'][-1]:.1%} on val")
     assert len(live.history["lr"]) == 3
     assert later["image/png"] != bundle["image/png"]
-    assert f'alt="curves of 3 epochs" src="data:image/png;base64,{later["image/png"]}"' in live._picture.value
+    picture = f'alt="{live.text}" src="data:image/png;base64,{later["image/png"]}"'
+    assert picture in live._picture.value
 
 
 class Colours(Dataset):
