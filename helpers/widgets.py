@@ -91,7 +91,6 @@ class LiveCurves:
 
     def __call__(self, history: History) -> None:
         self.history = history
-        epochs = len(history["lr"])
         self.text = _said(history)
         self._png = _png(plot_history(history) if history["lr"] else _words(self.text))
         self._picture.value = _with_caption(self._png, self.text)
