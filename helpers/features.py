@@ -80,6 +80,16 @@ def feature_layers(model: nn.Module) -> tuple[str, ...]:
     return tuple(last.values())[-2:]
 
 
+def early_parts(model: nn.Module) -> list[str]:
+    """The parts before the two lowest resolutions: they see edges and textures, which all images have.
+
+    `conv1` to `layer2` in a ResNet. None in a vision transformer, whose layers all have one resolution.
+    """
+    places = {name: count for name, (count, _) in layers_with_places(model).items()}
+    lowest = sorted(set(places.values()))[:2]
+    return [name for name, count in places.items() if count > lowest[-1]]
+
+
 @contextmanager
 def hooks(model: nn.Module, layers: Sequence[str], note: Callable[[str, Any], None]) -> Iterator[None]:
     """Within it, `note(name, output)` gets what each of `layers` returns in a forward pass.

@@ -18,7 +18,7 @@ from helpers.checkpoints import History, Training, load_checkpoint, save_checkpo
 from helpers.data import make_dataloader, with_transform
 from helpers.devices import autocast, autocast_dtype, device_of, to_device
 from helpers.errors import LessonError, Stopped
-from helpers.features import probe_head
+from helpers.features import early_parts, probe_head
 from helpers.models import find_heads, forward_checked, parameter_groups, train_mode
 from helpers.transforms import eval_transform, train_transform
 from helpers.weights import Preprocessing
@@ -129,6 +129,7 @@ def train_model(
     on_epoch: Callable[[History], bool | None] | None = None,
     keep: str = "best",
     max_norm: float | None = None,
+    curve: bool = True,
 ) -> tuple[nn.Module, History]:
     """Train for `num_epochs`, evaluate on `val` after each, and end with the weights that were best there.
 
@@ -147,6 +148,8 @@ def train_model(
         on_epoch: called with the history after each epoch, to draw it; True ends the training.
         keep: `best`, the weights of the epoch with the highest accuracy on `val`, or `last`.
         max_norm: gradients with a larger norm, over all parameters, are scaled down to it (Pascanu et al., 2013).
+        curve: False evaluates `val` after the last epoch only, which saves time where nothing is decided before. The
+            history then holds NaN for `val` in the epochs before, and the weights of the last epoch are kept.
 
     Returns:
         The model (the same object) and the history: a list of a figure per epoch for each of `train_loss`,
@@ -159,6 +162,8 @@ def train_model(
             what `on_epoch` got.
     """
     _check_training(model, dataloaders, criterion, optimizer, keep)
+    if isinstance(scheduler, ReduceLROnPlateau) and not curve:
+        raise LessonError("ReduceLROnPlateau needs the loss on val after each epoch: leave curve=False out.")
     device = device_of(model)
     if isinstance(criterion, nn.Module):
         criterion.to(device)  # class weights
@@ -173,7 +178,7 @@ def train_model(
         history, best = load_checkpoint(checkpoint, training)
         ended = bool(on_epoch and on_epoch(history))  # early stopping may have ended it already
 
-    steps = sum(len(dataloaders[phase]) for phase in ("train", "val"))
+    steps = len(dataloaders["train"]) + (len(dataloaders["val"]) if curve else 0)
     done = len(history["lr"])
     finished = False
     try:
@@ -184,13 +189,16 @@ def train_model(
                 train = run_epoch(
                     model, dataloaders["train"], criterion, optimizer, scheduler, max_norm, scaler, progress
                 )
-                val = run_epoch(model, dataloaders["val"], criterion, progress=progress)
-                _check_losses(train[0], val[0], epoch, learning_rate)
+                _check_loss(train[0], "train", epoch, learning_rate)
+                val = (math.nan, math.nan)
+                if curve or epoch + 1 == num_epochs:
+                    val = run_epoch(model, dataloaders["val"], criterion, progress=progress if curve else None)
+                    _check_loss(val[0], "val", epoch, learning_rate)
                 if isinstance(scheduler, ReduceLROnPlateau):
                     scheduler.step(val[0])
                 elif scheduler and not isinstance(scheduler, PER_BATCH):
                     scheduler.step()
-                if val[1] > max(history["val_acc"], default=-1):
+                if not val[1] <= max(history["val_acc"], default=-1):  # NaN is not: without a curve, the last is kept
                     best = copy.deepcopy(model.state_dict())
                 figures = zip(history, (*train, *val, learning_rate), strict=True)
                 history.update({key: [*history[key], figure] for key, figure in figures})  # all lists in one step
@@ -214,22 +222,23 @@ def _what_is_left(history: History) -> str:
     if not history["val_acc"]:
         return "stopped in the first epoch; the model holds the weights that it began with."
     best = max(history["val_acc"])
+    if math.isnan(best):  # without a curve
+        return f"stopped after {len(history['val_acc'])} epochs; the model holds the weights of the last of them."
     return (
         f"stopped after {len(history['val_acc'])} epochs; the model holds the best weights so far, those of epoch "
         f"{history['val_acc'].index(best) + 1} ({best:.1%} on val)."
     )
 
 
-def _check_losses(train: float, val: float, epoch: int, learning_rate: float) -> None:
-    if not math.isfinite(train):
+def _check_loss(loss: float, phase: str, epoch: int, learning_rate: float) -> None:
+    if not math.isfinite(loss):
+        where, cause = {
+            "train": ("", "probably too high."),
+            "val": (" on val", "too high, or an image of val holds NaN."),
+        }[phase]
         raise LessonError(
-            f"The loss is {train} in epoch {epoch + 1}: the learning rate ({learning_rate:g}) is "
-            "probably too high. The model holds the best weights from before."
-        )
-    if not math.isfinite(val):
-        raise LessonError(
-            f"The loss on val is {val} in epoch {epoch + 1}: the learning rate ({learning_rate:g}) is "
-            "too high, or an image of val holds NaN. The model holds the best weights from before."
+            f"The loss{where} is {loss} in epoch {epoch + 1}: the learning rate ({learning_rate:g}) is {cause} "
+            "The model holds the best weights from before."
         )
 
 
@@ -281,25 +290,31 @@ def fine_tune(
     mirror: bool = True,
     checkpoint: str | Path | None = None,
     on_epoch: Callable[[History], bool | None] | None = None,
+    curve: bool = True,
+    all_layers: bool = False,
 ) -> tuple[nn.Module, History]:
-    """The recipe of lesson 07: a linear probe as the head, then all layers with AdamW and one cycle.
+    """The recipe of lesson 07: a linear probe as the head, then the late layers with AdamW and one cycle.
 
     Head first: Kumar et al., 2022. One cycle: Smith and Topin, 2018. The pretrained layers learn ten times slower
-    than the head. The cycle ends with small steps, so the weights of the last epoch count, and `val` chooses nothing.
+    than the head. The cycle ends with small steps, so the weights of the last epoch count. `val` decides one thing:
+    if the probe has more of its images right than the network after the training, the model ends as the probe.
 
     Args:
         model: pretrained, after `replace_head`, on the device where it shall train. What `freeze` or
-            `freeze_norms` froze before stays so.
+            `freeze_norms` froze before stays so. Its convolutions are put into the order `channels_last`.
         datasets: `train` and `val`, as from `image_datasets`. `train` is any dataset that `with_transform` can give
             another transform, and stays as it is; `val` is used with its own.
         preprocessing: of the pretrained weights.
         num_epochs: passes over the training images; None takes six, or as many as 48 steps need.
         seed: of the order of the images; crops and flips follow `torch.manual_seed`.
         mirror: whether training images are flipped at random; not for letters, road signs or X-rays.
-        checkpoint, on_epoch: as in `train_model`.
+        checkpoint, on_epoch, curve: as in `train_model`.
+        all_layers: whether the layers of `early_parts` are trained as well, which takes half as long again. Where
+            `freeze` has chosen the layers, its choice counts.
 
     Returns:
-        The model (the same object) and the history, as from `train_model`.
+        The model (the same object) and the history, as from `train_model`; with `probe_acc`, one figure: the accuracy
+        of the probe on `val`. Where it is above the last of `val_acc`, the model is the probe.
 
     Raises:
         LessonError, Stopped: as `train_model`; also where a dataset cannot be given the recipe's transform. The model
@@ -315,18 +330,35 @@ def fine_tune(
     image = datasets["val"][0][0]
     if not (isinstance(image, torch.Tensor) and image.is_floating_point()):
         raise LessonError("The dataset 'val' makes no float tensors; its transform is eval_transform(preprocessing).")
+    if device_of(model).type != "mps":  # not tested there
+        model.to(memory_format=torch.channels_last)  # faster convolutions (lesson 04)
     eval_view = with_transform(datasets["train"], eval_transform(preprocessing))
     train_view = with_transform(datasets["train"], train_transform(preprocessing, scale=0.35, mirror=mirror))
-    probe_head(model, make_dataloader(eval_view))
-
     loaders = {"train": make_dataloader(train_view, shuffle=True, seed=seed), "val": make_dataloader(datasets["val"])}
     num_epochs = num_epochs or max(EPOCHS, math.ceil(STEPS / len(loaders["train"])))
-    groups = parameter_groups(model, lr=2e-3, backbone_lr=2e-4, weight_decay=0.05)
-    optimizer = torch.optim.AdamW(groups)
-    scheduler = OneCycleLR(optimizer, [group["lr"] for group in groups], total_steps=num_epochs * len(loaders["train"]))
-    return train_model(
-        model, loaders, nn.CrossEntropyLoss(), optimizer, scheduler, num_epochs, checkpoint, on_epoch, keep="last"
-    )
+    criterion = nn.CrossEntropyLoss()
+
+    probe_head(model, make_dataloader(eval_view))
+    probe_acc = run_epoch(model, loaders["val"], criterion)[1]
+    probed = copy.deepcopy(model.state_dict())
+
+    chosen = all_layers or not next(model.parameters()).requires_grad  # `freeze` leaves the first layer out
+    early = [] if chosen else [p for name in early_parts(model) for p in model.get_submodule(name).parameters()]
+    frozen_here = [parameter.requires_grad_(False) for parameter in early if parameter.requires_grad]
+    try:
+        groups = parameter_groups(model, lr=2e-3, backbone_lr=2e-4, weight_decay=0.05)
+        optimizer = torch.optim.AdamW(groups, fused=True)
+        rates = [group["lr"] for group in groups]
+        scheduler = OneCycleLR(optimizer, rates, total_steps=num_epochs * len(loaders["train"]))
+        model, history = train_model(
+            model, loaders, criterion, optimizer, scheduler, num_epochs, checkpoint, on_epoch, "last", curve=curve
+        )
+    finally:
+        for parameter in frozen_here:
+            parameter.requires_grad_(True)
+    if history["val_acc"][-1] < probe_acc:
+        model.load_state_dict(probed)
+    return model, history | {"probe_acc": [probe_acc]}
 
 
 def early_stopping(patience: int) -> Callable[[History], bool]:
@@ -334,6 +366,8 @@ def early_stopping(patience: int) -> Callable[[History], bool]:
 
     def stop(history: History) -> bool:
         losses = history["val_loss"]
+        if math.isnan(losses[0]):
+            raise LessonError("Early stopping needs the loss on val after each epoch: leave curve=False out.")
         return len(losses) - 1 - losses.index(min(losses)) >= patience
 
     return stop
