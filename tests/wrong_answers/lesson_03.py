@@ -3,6 +3,7 @@
 START = "def start_training(model):\n"
 OWN = "my_trained_network, my_preprocessing = frozen_resnet(), track.preprocessing.at(64)\n"
 VAL = "make_dataloader(with_transform(datasets['val'], eval_transform(my_preprocessing)))"
+TRAIN = VAL.replace("['val']", "['train']")
 MEASURED = (
     "from helpers.evaluation import accuracy, predict\n"
     f"my_probabilities, my_labels = predict(my_trained_network, {VAL})\n"
@@ -147,7 +148,6 @@ RIGHT = {
     ],
     "q7": [
         # features once, and a probe as the head
-        "from helpers.features import probe_head\n"
-        f"{OWN}probe_head(my_trained_network, {VAL.replace('val', 'train')})\n{MEASURED}",
+        f"from helpers.features import probe_head\n{OWN}probe_head(my_trained_network, {TRAIN})\n{MEASURED}",
     ],
 }
