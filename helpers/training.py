@@ -2,7 +2,8 @@
 
 import copy
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from itertools import repeat
 from pathlib import Path
 from typing import Any
@@ -14,9 +15,10 @@ from torch.optim.lr_scheduler import CyclicLR, LRScheduler, OneCycleLR, ReduceLR
 from torch.utils.data import DataLoader, Dataset
 from tqdm.auto import tqdm
 
-from helpers.checkpoints import History, Training, load_checkpoint, save_checkpoint
+from helpers.checkpoints import History, Training, has_checkpoint, load_checkpoint, save_checkpoint
 from helpers.data import make_dataloader, with_transform
 from helpers.devices import autocast, autocast_dtype, device_of, to_device
+from helpers.distributed import add_up, rank, replicate, take_buffers_of_first
 from helpers.errors import LessonError, Stopped
 from helpers.features import early_parts, probe_head
 from helpers.models import find_heads, forward_checked, parameter_groups, train_mode
@@ -41,7 +43,7 @@ def compute_loss(criterion: Criterion, outputs: Any, labels: torch.Tensor) -> tu
 
 def run_epoch(
     model: nn.Module,
-    loader: DataLoader[Any],
+    loader: Iterable[Any],
     criterion: Criterion,
     optimizer: torch.optim.Optimizer | None = None,
     scheduler: LRScheduler | None = None,
@@ -50,6 +52,8 @@ def run_epoch(
     progress: tqdm | None = None,
 ) -> tuple[float, float]:
     """One pass over `loader`, on the model's device; it trains if there is an optimizer.
+
+    Of several processes, each passes over its own part, and the figures are those of all together.
 
     Args:
         model, criterion, optimizer, scheduler, max_norm: as for `train_model`.
@@ -86,7 +90,8 @@ def run_epoch(
         images += len(y)
         if progress is not None:
             progress.update()
-    return loss_sum.item() / images, correct.item() / images
+    add_up(loss_sum, correct, seen := torch.tensor(images, device=device))
+    return loss_sum.item() / seen.item(), correct.item() / seen.item()
 
 
 def _check_labels(labels: torch.Tensor, outputs: Any) -> None:
@@ -130,10 +135,12 @@ def train_model(
     keep: str = "best",
     max_norm: float | None = None,
     curve: bool = True,
+    recipe: Mapping[str, Any] | None = None,
 ) -> tuple[nn.Module, History]:
     """Train for `num_epochs`, evaluate on `val` after each, and end with the weights that were best there.
 
-    It runs on the model's device, in the precision of `helpers.devices.autocast_dtype`.
+    It runs on the model's device, in the precision of `helpers.devices.autocast_dtype`; under `torchrun`, on all
+    processes of `helpers.distributed.process_group`.
 
     Args:
         model: the network, on the device where it shall train.
@@ -150,6 +157,7 @@ def train_model(
         max_norm: gradients with a larger norm, over all parameters, are scaled down to it (Pascanu et al., 2013).
         curve: False evaluates `val` after the last epoch only, which saves time where nothing is decided before. The
             history then holds NaN for `val` in the epochs before, and the weights of the last epoch are kept.
+        recipe: what else a checkpoint has to agree with, by the words that an error names it with.
 
     Returns:
         The model (the same object) and the history: a list of a figure per epoch for each of `train_loss`,
@@ -172,9 +180,10 @@ def train_model(
     history: History = {key: [] for key in ("train_loss", "train_acc", "val_loss", "val_acc", "lr")}
     best = copy.deepcopy(model.state_dict())  # a plain state_dict() would go on changing with the model
     scaler = grad_scaler(device)
-    training = Training(model, optimizer, scheduler, scaler, dataloaders["train"], num_epochs)
+    training = Training(model, optimizer, scheduler, scaler, dataloaders["train"], num_epochs, recipe or {})
+    replica = replicate(model)
     ended = False
-    if checkpoint and Path(checkpoint).expanduser().is_file():
+    if checkpoint and has_checkpoint(checkpoint):
         history, best = load_checkpoint(checkpoint, training)
         ended = bool(on_epoch and on_epoch(history))  # early stopping may have ended it already
 
@@ -182,13 +191,15 @@ def train_model(
     done = len(history["lr"])
     finished = False
     try:
-        with tqdm(total=num_epochs * steps, initial=done * steps, unit="batch") as progress:
+        with tqdm(total=num_epochs * steps, initial=done * steps, unit="batch", disable=rank() > 0 or None) as progress:
             for epoch in range(done, done if ended else num_epochs):
                 progress.set_description(f"epoch {epoch + 1}/{num_epochs}")
                 learning_rate = optimizer.param_groups[0]["lr"]
+                _begin_epoch(dataloaders["train"], epoch)
                 train = run_epoch(
-                    model, dataloaders["train"], criterion, optimizer, scheduler, max_norm, scaler, progress
+                    replica, dataloaders["train"], criterion, optimizer, scheduler, max_norm, scaler, progress
                 )
+                take_buffers_of_first(model)
                 _check_loss(train[0], "train", epoch, learning_rate)
                 val = (math.nan, math.nan)
                 if curve or epoch + 1 == num_epochs:
@@ -215,6 +226,13 @@ def train_model(
             model.load_state_dict(best)
         optimizer.zero_grad()  # the last gradients would only take memory
     return model, history
+
+
+def _begin_epoch(loader: DataLoader[Any], epoch: int) -> None:
+    """PyTorch's `DistributedSampler`, and shards, draw the order of the images from the number of the epoch."""
+    for part in (getattr(loader, "sampler", None), getattr(loader, "dataset", None)):
+        if set_epoch := getattr(part, "set_epoch", None):
+            set_epoch(epoch)
 
 
 def _what_is_left(history: History) -> str:
@@ -292,6 +310,10 @@ def fine_tune(
     on_epoch: Callable[[History], bool | None] | None = None,
     curve: bool = True,
     all_layers: bool = False,
+    batch_size: int = 32,
+    num_workers: int = 0,
+    keep: str = "last",
+    recipe: Mapping[str, Any] | None = None,
 ) -> tuple[nn.Module, History]:
     """The recipe of lesson 07: a linear probe as the head, then the late layers with AdamW and one cycle.
 
@@ -308,9 +330,11 @@ def fine_tune(
         num_epochs: passes over the training images; None takes six, or as many as 48 steps need.
         seed: of the order of the images; crops and flips follow `torch.manual_seed`.
         mirror: whether training images are flipped at random; not for letters, road signs or X-rays.
-        checkpoint, on_epoch, curve: as in `train_model`.
+        checkpoint, on_epoch, curve, keep, recipe: as in `train_model`.
         all_layers: whether the layers of `early_parts` are trained as well, which takes half as long again. Where
             `freeze` has chosen the layers, its choice counts.
+        batch_size: of all processes together.
+        num_workers: processes that decode the images, for each that trains.
 
     Returns:
         The model (the same object) and the history, as from `train_model`; with `probe_acc`, one figure: the accuracy
@@ -327,38 +351,71 @@ def fine_tune(
             )
         if len(datasets[split]) == 0:  # type: ignore[arg-type]  # all here have a length
             raise LessonError(f"The dataset {split!r} has no images.")
-    image = datasets["val"][0][0]
+    image = next(iter(datasets["val"]))[0]
     if not (isinstance(image, torch.Tensor) and image.is_floating_point()):
         raise LessonError("The dataset 'val' makes no float tensors; its transform is eval_transform(preprocessing).")
+    with fine_tuning(model, datasets, preprocessing, seed, mirror, all_layers, batch_size, num_workers) as prepared:
+        loaders, optimizer = prepared
+        eval_view = with_transform(datasets["train"], eval_transform(preprocessing))
+        probe_head(model, make_dataloader(eval_view, batch_size, num_workers=num_workers))
+        criterion = nn.CrossEntropyLoss()
+        probe_acc = run_epoch(model, loaders["val"], criterion)[1]
+        probed = copy.deepcopy(model.state_dict())
+        num_epochs = num_epochs or fine_tuning_epochs(len(loaders["train"]))
+        rates = [group["lr"] for group in optimizer.param_groups]
+        scheduler = OneCycleLR(optimizer, rates, total_steps=num_epochs * len(loaders["train"]))
+        model, history = train_model(
+            model,
+            loaders,
+            criterion,
+            optimizer,
+            scheduler,
+            num_epochs,
+            checkpoint,
+            on_epoch,
+            keep,
+            curve=curve,
+            recipe=recipe,
+        )
+    kept = max(history["val_acc"]) if keep == "best" else history["val_acc"][-1]
+    if kept < probe_acc:
+        model.load_state_dict(probed)
+    return model, history | {"probe_acc": [probe_acc]}
+
+
+@contextmanager
+def fine_tuning(
+    model: nn.Module,
+    datasets: Mapping[str, Dataset[Any]],
+    preprocessing: Preprocessing,
+    seed: int = 0,
+    mirror: bool = True,
+    all_layers: bool = False,
+    batch_size: int = 32,
+    num_workers: int = 0,
+) -> Iterator[tuple[dict[str, DataLoader[Any]], torch.optim.Optimizer]]:
+    """Within it, the model is as `fine_tune` trains it, whose arguments these are; yields its loaders and optimizer."""
     if device_of(model).type != "mps":  # not tested there
         model.to(memory_format=torch.channels_last)  # faster convolutions (lesson 04)
-    eval_view = with_transform(datasets["train"], eval_transform(preprocessing))
     train_view = with_transform(datasets["train"], train_transform(preprocessing, scale=0.35, mirror=mirror))
-    loaders = {"train": make_dataloader(train_view, shuffle=True, seed=seed), "val": make_dataloader(datasets["val"])}
-    num_epochs = num_epochs or max(EPOCHS, math.ceil(STEPS / len(loaders["train"])))
-    criterion = nn.CrossEntropyLoss()
-
-    probe_head(model, make_dataloader(eval_view))
-    probe_acc = run_epoch(model, loaders["val"], criterion)[1]
-    probed = copy.deepcopy(model.state_dict())
-
+    loaders = {
+        "train": make_dataloader(train_view, batch_size, shuffle=True, num_workers=num_workers, seed=seed),
+        "val": make_dataloader(datasets["val"], batch_size, num_workers=num_workers),
+    }
     chosen = all_layers or not next(model.parameters()).requires_grad  # `freeze` leaves the first layer out
     early = [] if chosen else [p for name in early_parts(model) for p in model.get_submodule(name).parameters()]
     frozen_here = [parameter.requires_grad_(False) for parameter in early if parameter.requires_grad]
     try:
         groups = parameter_groups(model, lr=2e-3, backbone_lr=2e-4, weight_decay=0.05)
-        optimizer = torch.optim.AdamW(groups, fused=True)
-        rates = [group["lr"] for group in groups]
-        scheduler = OneCycleLR(optimizer, rates, total_steps=num_epochs * len(loaders["train"]))
-        model, history = train_model(
-            model, loaders, criterion, optimizer, scheduler, num_epochs, checkpoint, on_epoch, "last", curve=curve
-        )
+        yield loaders, torch.optim.AdamW(groups, fused=True)
     finally:
         for parameter in frozen_here:
             parameter.requires_grad_(True)
-    if history["val_acc"][-1] < probe_acc:
-        model.load_state_dict(probed)
-    return model, history | {"probe_acc": [probe_acc]}
+
+
+def fine_tuning_epochs(batches: int) -> int:
+    """How long `fine_tune` trains on so many batches where nobody says it: six epochs, or as many as 48 steps need."""
+    return max(EPOCHS, math.ceil(STEPS / batches))
 
 
 def early_stopping(patience: int) -> Callable[[History], bool]:

@@ -13,6 +13,7 @@ import torch
 import torchvision
 from PIL import Image
 from support.images import INSECTS, fill_different
+from support.means_model import ORANGE, write_model
 from torch import nn
 from torchvision.models import get_model
 
@@ -52,6 +53,38 @@ def test_what_is_saved_answers_as_before(network, saved):
     assert list(answer.values()) == sorted(answer.values(), reverse=True)
     with PICTURE.open("rb") as file:
         assert model.predict(file) == model.predict(load_image(PICTURE)) == answer
+
+
+def head_alone(path, network, pretrained="embedded"):
+    """What the browser lab writes: the head, and the name of the weights of the rest."""
+    head = {f"fc.{name}": tensor.detach() for name, tensor in network.fc.named_parameters()}
+    metadata = {
+        "backbone": pretrained,
+        "architecture": "resnet18",
+        "class_names": json.dumps(CLASSES),
+        "size": "96",
+        "resize": "110",
+        "interpolation": "bilinear",
+        "normalisation": json.dumps({"mean": [0.5] * 3, "std": [0.5] * 3}),
+        "transform_input": "false",
+    }
+    safetensors.torch.save_file(head, path, metadata)
+
+
+def test_a_head_alone_gets_its_backbone(network, tmp_path):
+    head_alone(tmp_path / "head.safetensors", network)
+    loaded = load_saved(tmp_path / "head.safetensors")
+    x = torch.rand(2, 3, 96, 96, generator=torch.Generator().manual_seed(0))
+    with torch.inference_mode():
+        assert torch.allclose(loaded.network(x), network.eval()(x), atol=1e-5)
+    assert loaded.class_names == CLASSES
+
+
+@pytest.mark.parametrize("pretrained", ["IMAGENET1K_V1", "imagenet", "nobody"])
+def test_a_head_for_weights_that_are_not_here_is_refused(network, tmp_path, pretrained):
+    head_alone(tmp_path / "head.safetensors", network, pretrained)
+    with pytest.raises(LessonError, match=f"weights '{pretrained}' of resnet18, which are not here"):
+        load_saved(tmp_path / "head.safetensors")
 
 
 def test_the_home_folder_may_be_short(network, tmp_path, monkeypatch):
@@ -137,6 +170,21 @@ def test_the_file_says_what_it_needs(saved):
     assert json.loads(metadata["class_names"]) == CLASSES and metadata["size"] == "96"
 
 
+def test_threshold_and_origin_are_in_the_file(network, saved, tmp_path):
+    save_model(tmp_path / "m", network, CLASSES, Preprocessing(96), threshold=0.7)
+    model = load_saved(tmp_path / "m")
+    assert (model.threshold, model.pretrained) == (0.7, "embedded")
+    rewrite(saved, threshold=None, pretrained=None)  # as older files are
+    assert (load_saved(saved).threshold, load_saved(saved).pretrained) == (0, "")
+
+
+def test_several_images_have_an_answer_each(saved):
+    model, pictures = load_saved(saved), sorted(PICTURE.parent.iterdir())[:3]
+    answers = model.predict(pictures)
+    for picture, answer in zip(pictures, answers, strict=True):
+        assert answer == pytest.approx(model.predict(picture), abs=1e-5)
+
+
 def command(monkeypatch, *arguments) -> int:
     monkeypatch.setattr(sys, "argv", ["predict", *map(str, arguments)])
     return main()
@@ -146,6 +194,12 @@ def test_the_command_prints_a_line_for_each_picture(saved, monkeypatch, capsys):
     assert command(monkeypatch, saved, PICTURE, PICTURE) == 0
     name, probability = next(iter(load_saved(saved).predict(PICTURE).items()))
     assert capsys.readouterr().out == f"{PICTURE}  {name} {probability:.1%}\n" * 2
+
+
+def test_the_command_takes_an_exported_model(tmp_path, monkeypatch, capsys):
+    ORANGE.save(tmp_path / "orange.png")
+    assert command(monkeypatch, write_model(tmp_path / "colours.onnx"), tmp_path / "orange.png") == 0
+    assert capsys.readouterr().out.endswith("orange.png  a red 80.0%\n")
 
 
 def test_the_command_goes_on_after_a_bad_picture_and_says_so(saved, monkeypatch, capsys, tmp_path):
