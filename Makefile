@@ -5,6 +5,7 @@ UV := .venv/bin/uv
 READY := .venv/ready
 CHECKS := .venv/checks
 NBGRADER := .venv-nbgrader/ready
+HUB := .venv-hub/ready
 REVEAL := build/reveal/sphinx_revealjs
 # JupyterLab refuses to run as root, the user of most containers.
 AS_ROOT := $(if $(filter 0,$(shell id -u)),--allow-root)
@@ -20,10 +21,11 @@ help:
 		/^[a-z]+:.*## /{printf "make %-13s %s\n", $$1, $$2}' Makefile
 
 # What readers need, and that with the packages of the checks.
-$(READY): requirements.txt pyproject.toml
+$(READY) $(CHECKS): requirements.txt pyproject.toml $(wildcard settings/*/*/*.* settings/*/*/*/*.*)
+$(READY):
 	$(PYTHON) tools/set_up.py
 
-$(CHECKS): requirements.txt pyproject.toml
+$(CHECKS):
 	$(PYTHON) tools/set_up.py checks
 
 $(UV):
@@ -37,12 +39,23 @@ $(NBGRADER): requirements-nbgrader.txt $(READY)
 	$(VENV) -m ipykernel install --prefix $(@D) --name python3
 	@touch $@
 
+# So has JupyterHub, with its proxy. Accounts cannot keep what their Python compiles: it is all there beforehand.
+$(HUB): requirements-hub.txt $(READY)
+	rm -rf $(@D)
+	$(PYTHON) -m venv $(@D)
+	$(UV) pip install --python $(@D)/bin/python --requirement requirements-hub.txt
+	npm install --silent --global --prefix $(@D) configurable-http-proxy@5
+	$(VENV) -m ipykernel install --prefix $(@D) --name python3
+	cp -R settings/. $(@D)
+	-$(VENV) -m compileall -qq -j 0 helpers .venv/lib .venv-hub/lib  # some packages bring files that are no Python yet
+	@touch $@
+
 # reveal.js, which turns the pages of the slides, as a Python package carries it.
 $(REVEAL): | $(READY)
 	$(UV) pip install --no-deps --target $(@D) --group slides
 
 .PHONY: lab photos clean
-.PHONY: teacher slides nbgrader stick
+.PHONY: teacher slides nbgrader stick hub hub-test
 .PHONY: quick test nightly notebooks bench stress mutations insects species weights requirements links
 
 ## For readers
@@ -54,7 +67,7 @@ photos: $(READY) ## download the ant and bee photographs and torchvision's weigh
 	$(VENV) -m helpers.downloads
 
 clean: ## remove the environment and all caches; downloads stay
-	rm -rf .venv .venv-nbgrader build *.egg-info tests/artifacts \
+	rm -rf .venv .venv-nbgrader .venv-hub build *.egg-info tests/artifacts \
 		.coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -prune -exec rm -rf {} + -o -name .ipynb_checkpoints -prune -exec rm -rf {} +
 
@@ -67,6 +80,12 @@ slides: $(CHECKS) $(REVEAL) ## make slides of the lessons, for a browser without
 
 nbgrader: $(CHECKS) $(NBGRADER) ## make a course for nbgrader of the lessons, with points and hidden tests, in build/nbgrader/
 	$(VENV) -m tools.editions nbgrader
+
+hub: $(HUB) ## set up a JupyterHub for a class on this machine, see docs/hub/
+	git subtree split --quiet --prefix notebooks --branch notebooks
+
+hub-test: $(CHECKS) ## try all of docs/hub/ with two accounts, as root, in minutes
+	$(VENV) -m pytest -m nightly tests/test_hub.py
 
 stick: $(READY) ## fill a USB stick for a class without a network (TO=its folder)
 	$(VENV) -m tools.stick $(or $(TO),$(error say where the stick is: make stick TO=folder))
@@ -114,8 +133,10 @@ requirements: $(UV) ## compile the ranges of pyproject.toml into the pins of req
 		pyproject.toml --group checks --output-file requirements.txt
 	awk '/^[^ ]/{cuda = /^(cuda|nvidia)-/} !cuda' requirements.txt > requirements.part
 	mv requirements.part requirements.txt
-	UV_CUSTOM_COMPILE_COMMAND="make requirements" $(UV) pip compile --quiet --universal \
-		--group nbgrader --constraint requirements.txt --output-file requirements-nbgrader.txt
+	for group in nbgrader hub; do \
+		UV_CUSTOM_COMPILE_COMMAND="make requirements" $(UV) pip compile --quiet --universal \
+			--group $$group --constraint requirements.txt --output-file requirements-$$group.txt || exit; \
+	done
 
 links: ## write where the repository lies into the links of the documents (TO=OWNER/REPO)
 	$(PYTHON) tools/links.py $(TO)

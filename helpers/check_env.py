@@ -88,8 +88,17 @@ def check_track() -> Finding:
     return Finding("track", f"{chosen.name}, {chosen.preprocessing.size} px")
 
 
+def threads() -> str:
+    """How many threads torch computes with: those of the machine, or what a hub allows an account."""
+    try:
+        import torch
+    except Exception:  # the row `torch` says why
+        return "threads not known without torch"
+    return f"{torch.get_num_threads()} threads"
+
+
 def check_machine() -> Finding:
-    cores = f"{os.cpu_count()} cores"
+    cores = f"{os.cpu_count()} cores, {threads()}"
     try:
         from psutil import virtual_memory
     except ImportError:

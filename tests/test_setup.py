@@ -15,6 +15,8 @@ from pathlib import Path
 import pytest
 from jupyterlab.commands import get_app_dir
 from jupyterlab_server.settings_utils import get_settings
+from nbclient import NotebookClient
+from nbformat import v4
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
@@ -148,6 +150,34 @@ def test_jupyterlab_asks_nobody_about_news(tmp_path):
     plugin = "@jupyterlab/apputils-extension:notification"
     settings, _ = get_settings(str(lab / "settings"), str(lab / "schemas"), str(tmp_path), plugin)
     assert settings["schema"]["properties"]["fetchNews"]["default"] == "false"
+
+
+KERNEL = """\
+import os, sys
+print(os.environ["OMP_WAIT_POLICY"], os.environ["OMP_NUM_THREADS"], "torch" in sys.modules)
+"""
+
+
+@pytest.mark.parametrize(
+    ("variables", "printed"),
+    [
+        ({"JUPYTERHUB_USER": "ada", "CPU_LIMIT": "1.5"}, "PASSIVE 1 False"),  # as the hub says it
+        ({"JUPYTERHUB_USER": "ada", "CPU_LIMIT": "1.5", "OMP_NUM_THREADS": "2"}, "PASSIVE 2 False"),
+        ({"OMP_WAIT_POLICY": "ACTIVE", "OMP_NUM_THREADS": "1"}, "ACTIVE 1 False"),
+    ],
+)
+def test_a_kernel_does_not_fight_for_a_machine_that_it_shares(variables, printed):
+    own = {name: value for name, value in os.environ.items() if not name.startswith("OMP_")}
+    notebook = v4.new_notebook(cells=[v4.new_code_cell(KERNEL)])
+    NotebookClient(notebook, kernel_name="python3").execute(env=own | variables)
+    assert notebook.cells[0].outputs[0].text.strip() == printed
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="torch has another OpenMP here")
+def test_libgomp_reads_the_wait_policy_while_torch_is_imported():
+    own = os.environ | {"OMP_WAIT_POLICY": "PASSIVE", "OMP_DISPLAY_ENV": "TRUE"}
+    done = subprocess.run([sys.executable, "-c", "import torch"], capture_output=True, text=True, env=own)
+    assert "OMP_WAIT_POLICY = 'PASSIVE'" in done.stderr
 
 
 def test_python_keeps_what_it_compiles_whatever_the_container_says():
