@@ -266,7 +266,7 @@ def q7(my_shift: Answer, my_p: Answer, right_after: Callable[[Answer], torch.Ten
             f"another p-value than {p:.3g}. Compare it with `right_after` of a function that changes nothing."
         )
     change = 100 * float(after.float().mean() - before.float().mean())
-    verdict = "a significant change" if p < 0.05 else "not significant on 60 images"
+    verdict = "a significant change" if p < 0.05 else "not significant on these few images"
     return f"Your shift changes the accuracy by {change:+.0f} points, p = {p:.2g}: {verdict}."
 
 
@@ -274,17 +274,17 @@ def q7(my_shift: Answer, my_p: Answer, right_after: Callable[[Answer], torch.Ten
     hints=(
         "Cover one square after the other with 0, and ask `confidence` each time.",
         "A place matters as much as the confidence falls when it is hidden: before, minus after.",
-        "Two loops: `for y in range(0, height, side)`, `for x in range(0, width, side)`; work on `picture.clone()`.",
+        "Two loops: `for y in range(0, height, side)`, `for x in range(0, width, side)`; work on `image.clone()`.",
     ),
     answer='''
-def occlusion(confidence, picture, side):
+def occlusion(confidence, image, side):
     """The loss of confidence when a square of `side` pixels is hidden: a map, one number each."""
-    before = confidence(picture)
+    before = confidence(image)
     rows = []
-    for y in range(0, picture.shape[1], side):
+    for y in range(0, image.shape[1], side):
         row = []
-        for x in range(0, picture.shape[2], side):
-            hidden = picture.clone()
+        for x in range(0, image.shape[2], side):
+            hidden = image.clone()
             hidden[:, y : y + side, x : x + side] = 0
             row.append(float(before - confidence(hidden)))
         rows.append(row)
@@ -297,14 +297,14 @@ def occlusion(confidence, picture, side):
     ),
 )
 def q8(occlusion: Answer) -> str:
-    picture = torch.rand(3, 12, 16) + 0.5
-    kept = picture.clone()
+    image = torch.rand(3, 12, 16) + 0.5
+    kept = image.clone()
 
     def confidence(x: torch.Tensor) -> float:  # looks at one corner only: rows 0..3, columns 8..11
         return float(x[:, :4, 8:12].mean() / kept[:, :4, 8:12].mean())
 
-    given = torch.as_tensor(np.asarray(result_of(occlusion, confidence, picture, 4)), dtype=torch.float)
-    if not torch.equal(picture, kept):
+    given = torch.as_tensor(np.asarray(result_of(occlusion, confidence, image, 4)), dtype=torch.float)
+    if not torch.equal(image, kept):
         raise NotYet("It has changed the image itself: everything hidden so far stays hidden. Work on a `clone()`.")
     if given.shape != (3, 4):
         raise NotYet(f"12 x 16 pixels in squares of 4 make a map of 3 x 4, not {tuple(given.shape)}.")

@@ -3,9 +3,9 @@
 THRESHOLD = "def threshold_for_precision(scores, is_class, wanted):\n    return {}"
 MARGIN = "def by_margin(probabilities):\n    return {}"
 HIDE = """\
-def occlusion(confidence, picture, side):
-    before = confidence(picture)
-    fall = torch.zeros(picture.shape[1] // side, picture.shape[2] // side)
+def occlusion(confidence, image, side):
+    before = confidence(image)
+    fall = torch.zeros(image.shape[1] // side, image.shape[2] // side)
     for y in range(fall.shape[0]):
         for x in range(fall.shape[1]):
             hidden = {start}
@@ -98,25 +98,25 @@ WRONG = {
         ("my_shift = lambda images: images.flip(2)\nmy_p = 0.9999", "another p-value"),
     ],
     "q8": [
-        (HIDE.format(start="picture", value="before - confidence(hidden)", result="fall"), "Work on a `clone()`"),
+        (HIDE.format(start="image", value="before - confidence(hidden)", result="fall"), "Work on a `clone()`"),
         (
-            HIDE.format(start="picture.clone()", value="confidence(hidden) - before", result="fall"),
+            HIDE.format(start="image.clone()", value="confidence(hidden) - before", result="fall"),
             "Before, minus after",
         ),
-        (HIDE.format(start="picture.clone()", value="confidence(hidden)", result="fall"), "How much has it fallen?"),
+        (HIDE.format(start="image.clone()", value="confidence(hidden)", result="fall"), "How much has it fallen?"),
         (
-            HIDE.format(start="picture.clone()", value="before - confidence(hidden)", result="fall.sum(0)"),
+            HIDE.format(start="image.clone()", value="before - confidence(hidden)", result="fall.sum(0)"),
             "a map of 3 x 4",
         ),
-        (HIDE.format(start="picture.clone()", value="1", result="fall"), "that square should have the value 1"),
+        (HIDE.format(start="image.clone()", value="1", result="fall"), "that square should have the value 1"),
         (
-            HIDE.format(start="picture.clone()", value="before - confidence(hidden)", result="fall")
-            .replace("    for y", "    hidden = picture.clone()\n    for y", 1)
-            .replace("hidden = picture.clone()\n            hidden[", "hidden["),
+            HIDE.format(start="image.clone()", value="before - confidence(hidden)", result="fall")
+            .replace("    for y", "    hidden = image.clone()\n    for y", 1)
+            .replace("hidden = image.clone()\n            hidden[", "hidden["),
             "each square needs a new `clone()`",
         ),
         (
-            HIDE.format(start="picture.clone()", value="before - confidence(hidden)", result="fall").replace(
+            HIDE.format(start="image.clone()", value="before - confidence(hidden)", result="fall").replace(
                 "= 0\n", "= 0.5\n"
             ),
             "Is it covered with 0?",
@@ -150,5 +150,5 @@ RIGHT = {
         "    (right_after(lambda images: images) ^ right_after(my_shift)).sum().item(),\n"
         ").pvalue"
     ],
-    "q8": [HIDE.format(start="picture.clone()", value="before - confidence(hidden)", result="fall.numpy()")],
+    "q8": [HIDE.format(start="image.clone()", value="before - confidence(hidden)", result="fall.numpy()")],
 }
