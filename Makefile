@@ -6,6 +6,7 @@ READY := .venv/ready
 CHECKS := .venv/checks
 NBGRADER := .venv-nbgrader/ready
 HUB := .venv-hub/ready
+PEERS := .venv-peers/ready
 REVEAL := build/reveal/sphinx_revealjs
 # JupyterLab refuses to run as root, the user of most containers.
 AS_ROOT := $(if $(filter 0,$(shell id -u)),--allow-root)
@@ -50,13 +51,20 @@ $(HUB): requirements-hub.txt $(READY)
 	-$(VENV) -m compileall -qq -j 0 helpers .venv/lib .venv-hub/lib  # some packages bring files that are no Python yet
 	@touch $@
 
+# fastai and transformers beside the lessons' packages, with the same torch (UV_TORCH_BACKEND=cpu takes the small build).
+$(PEERS): requirements.txt pyproject.toml | $(READY)
+	rm -rf $(@D)
+	$(PYTHON) -m venv $(@D)
+	$(UV) pip install --python $(@D)/bin/python --constraint requirements.txt --requirement pyproject.toml --group peers
+	@touch $@
+
 # reveal.js, which turns the pages of the slides, as a Python package carries it.
 $(REVEAL): | $(READY)
 	$(UV) pip install --no-deps --target $(@D) --group slides
 
 .PHONY: lab photos clean
 .PHONY: teacher slides nbgrader stick hub hub-test
-.PHONY: quick test nightly notebooks bench stress mutations insects species weights requirements links
+.PHONY: quick test nightly notebooks bench peers stress mutations insects species weights requirements links
 
 ## For readers
 lab: $(READY) ## set up and open JupyterLab on the first lesson
@@ -67,7 +75,7 @@ photos: $(READY) ## download the ant and bee photographs and torchvision's weigh
 	$(VENV) -m helpers.downloads
 
 clean: ## remove the environment and all caches; downloads stay
-	rm -rf .venv .venv-nbgrader .venv-hub build *.egg-info tests/artifacts \
+	rm -rf .venv .venv-nbgrader .venv-hub .venv-peers build *.egg-info tests/artifacts \
 		.coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -prune -exec rm -rf {} + -o -name .ipynb_checkpoints -prune -exec rm -rf {} +
 
@@ -82,7 +90,7 @@ nbgrader: $(CHECKS) $(NBGRADER) ## make a course for nbgrader of the lessons, wi
 	$(VENV) -m tools.editions nbgrader
 
 hub: $(HUB) ## set up a JupyterHub for a class on this machine, see docs/hub/
-	git subtree split --quiet --prefix notebooks --branch notebooks
+	git subtree split -q --prefix notebooks --branch notebooks
 
 hub-test: $(CHECKS) ## try all of docs/hub/ with two accounts, as root, in minutes
 	$(VENV) -m pytest -m nightly tests/test_hub.py
@@ -109,7 +117,12 @@ bench: $(CHECKS) ## measure what takes longer than a lesson may (three hours; re
 	$(FAST) $(VENV) -m benchmarks.does_it_help
 	$(FAST) $(VENV) -m benchmarks.fine_tuning
 	$(FAST) $(VENV) -m benchmarks.speed
+	$(FAST) $(VENV) -m benchmarks.late_layers
+	$(FAST) $(VENV) -m benchmarks.shipping
 	$(VENV) -m benchmarks.lessons
+
+peers: $(PEERS) ## measure fine_tune and the probe against fastai, Hugging Face and others (hours)
+	$(FAST) $(<D)/bin/python -m benchmarks.peers
 
 stress: $(CHECKS) ## kill downloads, trainings and savings at random moments, and run lesson 00 ten times at once
 	$(VENV) tests/stress.py

@@ -75,10 +75,10 @@ def frozen(datasets: Datasets, seed: int, on_epoch: Callable) -> Answers:
 
 
 def fine_tuned(datasets: Datasets, seed: int, on_epoch: Callable) -> Answers:
-    """`fine_tune` with frozen BatchNorm, as lesson 07 explains it."""
+    """`fine_tune` of all layers with frozen BatchNorm, as lesson 07 explains it."""
     torch.manual_seed(seed)
     model = freeze_norms(replace_head(load_model("embedded"), len(datasets["train"].classes)))
-    fine_tune(model, datasets, PREPROCESSING, seed=seed, on_epoch=on_epoch)
+    fine_tune(model, datasets, PREPROCESSING, seed=seed, on_epoch=on_epoch, all_layers=True)
     return partial(predict, model)
 
 

@@ -109,7 +109,7 @@ BASE |= dict(zip(TENFOLD, STEPS, strict=False)) | dict.fromkeys(EXTRAS, list(STE
 def fine_tune(recipe: Recipe, datasets: Datasets, seed: int) -> nn.Module:
     """Train the embedded network as the recipe says."""
     torch.manual_seed(seed)
-    model = replace_head(load_model("embedded"), len(datasets["train"].classes))
+    model = replace_head(load_model("embedded"), len(datasets["train"].classes)).to(memory_format=torch.channels_last)
     eval_view = with_transform(datasets["train"], eval_transform(PREPROCESSING))
     train_view = with_transform(datasets["train"], train_transform(PREPROCESSING, recipe.crops))
     if recipe.head == "probe":
@@ -147,7 +147,7 @@ def optimize(recipe: Recipe, model: nn.Module, batches: int):
     if not recipe.one_cycle:
         optimizer = torch.optim.SGD(groups, momentum=0.9)
         return optimizer, StepLR(optimizer, step_size=7, gamma=0.1)
-    optimizer = torch.optim.AdamW(groups)
+    optimizer = torch.optim.AdamW(groups, fused=True)
     highest = [group["lr"] for group in groups]
     return optimizer, OneCycleLR(optimizer, highest, total_steps=recipe.epochs * batches)
 

@@ -121,7 +121,7 @@ def short_fine_tune(num_epochs: int, seed: int) -> dict:
     def work() -> nn.Module:
         datasets = image_datasets(FOLDER, PREPROCESSING)
         model = freeze_norms(replace_head(load_model("embedded"), len(datasets["train"].classes)))
-        return fine_tune(model, datasets, PREPROCESSING, num_epochs=num_epochs, seed=seed)[0]
+        return fine_tune(model, datasets, PREPROCESSING, num_epochs, seed, all_layers=True)[0]
 
     model, seconds = timed(work)
     return seconds | on_test(model)

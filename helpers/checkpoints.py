@@ -1,7 +1,8 @@
 """Going on after an interruption: all that the next epoch depends on, in one file (lesson 04)."""
 
 import io
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from torch.optim.lr_scheduler import CosineAnnealingLR, LRScheduler, OneCycleLR,
 from torch.utils.data import DataLoader
 
 from helpers.devices import device_of, random_states, restore_random_states
+from helpers.distributed import gather, of_first, rank, world_size
 from helpers.errors import LessonError
 from helpers.files import atomic_write
 
@@ -30,6 +32,7 @@ class Training:
         model, optimizer, scheduler, scaler: as in `helpers.training.train_model`.
         loader: of the training images; its generator fixes their order.
         num_epochs: how many the training shall have in the end.
+        recipe: what else must be the same when the training goes on, by the words that an error names it with.
     """
 
     model: nn.Module
@@ -38,11 +41,14 @@ class Training:
     scaler: GradScaler
     loader: DataLoader[Any]
     num_epochs: int
+    recipe: Mapping[str, Any] = field(default_factory=dict)
 
     def settings(self) -> dict[str, Any]:
         """What must not change between an interruption and the resume, by the words that an error names it with."""
         groups = self.optimizer.param_groups
         return {
+            **self.recipe,
+            "number of processes": world_size(),
             "optimizer": type(self.optimizer).__name__,
             "learning rate": [float(group.get("initial_lr", group["lr"])) for group in groups],
             "weight decay": [float(group.get("weight_decay", 0)) for group in groups],
@@ -55,6 +61,8 @@ class Training:
 
 def save_checkpoint(path: str | Path, training: Training, history: History, best: dict[str, torch.Tensor]) -> None:
     """Write all that the next epoch depends on, so that a kill at any moment leaves a whole file.
+
+    Of several processes, all call it, and the first one writes.
 
     Args:
         path: where; `~` is expanded.
@@ -75,12 +83,19 @@ def save_checkpoint(path: str | Path, training: Training, history: History, best
         "scaler": training.scaler.state_dict(),
         "history": history,
         "best": best,
-        "random": random_states(device_of(training.model)),
+        "random": gather(random_states(device_of(training.model))),
         "order": generator.get_state() if generator else None,
     }
+    if rank() > 0:
+        return
     content = io.BytesIO()
     torch.save(state, content)
     atomic_write(Path(path).expanduser(), content.getvalue())
+
+
+def has_checkpoint(path: str | Path | None) -> bool:
+    """Whether there is a training to go on with; of several processes, the first one looks."""
+    return of_first(bool(path) and Path(path or "").expanduser().is_file())
 
 
 def load_checkpoint(path: str | Path, training: Training) -> tuple[History, dict[str, torch.Tensor]]:
@@ -90,10 +105,12 @@ def load_checkpoint(path: str | Path, training: Training) -> tuple[History, dict
         The history and the best weights.
 
     Raises:
-        LessonError: the file is damaged or comes from another model; a setting has changed; or more epochs are wanted
-            than the scheduler was made for.
+        LessonError: the file is missing here, is damaged or comes from another model; a setting has changed; or more
+            epochs are wanted than the scheduler was made for.
     """
     path = Path(path).expanduser()
+    if not path.is_file():
+        raise LessonError(f"{path} is not on this machine; put it where all machines of the training see it.")
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)  # never runs code from the file
         settings, num_epochs = state["settings"], state["num_epochs"]
@@ -119,7 +136,7 @@ def load_checkpoint(path: str | Path, training: Training) -> tuple[History, dict
         training.scheduler.load_state_dict(state["scheduler"])
     if training.scaler.is_enabled() and state["scaler"]:
         training.scaler.load_state_dict(state["scaler"])
-    restore_random_states(state["random"])
+    restore_random_states(state["random"][rank()])
     generator = getattr(training.loader, "generator", None)
     if generator and state["order"] is not None:
         generator.set_state(state["order"])

@@ -7,11 +7,20 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch.utils.data import ConcatDataset, DataLoader, Dataset, Subset, WeightedRandomSampler
+from torch.utils.data import (
+    ConcatDataset,
+    DataLoader,
+    Dataset,
+    IterableDataset,
+    RandomSampler,
+    Subset,
+    WeightedRandomSampler,
+)
 from torchvision.datasets import ImageFolder
 from torchvision.datasets.vision import StandardTransform, VisionDataset
 from torchvision.transforms.functional import pil_to_tensor
 
+from helpers.distributed import TrainingShare, batch_per_process, share, world_size
 from helpers.errors import LessonError
 from helpers.images import ENDINGS, decode_image, load_image
 from helpers.layouts import (
@@ -176,6 +185,14 @@ class CachedDataset(Dataset[tuple[Any, int]]):
         return self.transform(image) if self.transform else image, self.targets[index]
 
 
+class StreamedDataset(IterableDataset[tuple[Any, int]]):
+    """Images that can only be read one after the other, such as those of `helpers.shard`."""
+
+    def dealt(self, batch_size: int, shuffle: bool, seed: int) -> "StreamedDataset":
+        """What this process reads of it, in batches of `batch_size`."""
+        raise NotImplementedError
+
+
 LabelledDataset = ImageDataset | SampleDataset | CachedDataset  # with `classes` and `targets`
 
 
@@ -273,17 +290,28 @@ def make_dataloader(
     `num_workers` is 0 because a notebook's own classes cannot be sent to a worker on Windows and macOS. The workers
     start anew with each pass: so they draw the same random numbers after a resume. Where a single image would be left
     for the last of the shuffled batches, each holds one more: BatchNorm cannot learn from one value.
+
+    Of several processes (`helpers.distributed`), each gets its part: of the shuffled images, so that the batches of all
+    together hold `batch_size`; of the others, so that each image is in one part. Shards deal by themselves.
+
+    Raises:
+        LessonError: the shuffled batches cannot be divided among the processes.
     """
+    generator = torch.Generator().manual_seed(seed)
+    options: dict[str, Any] = {
+        "num_workers": num_workers,
+        "pin_memory": torch.cuda.is_available(),
+        "generator": generator,
+    }
+    images: Any = dataset  # all here have a length
     if shuffle:
-        batch_size = _without_rest_of_one(len(dataset), batch_size)  # type: ignore[arg-type]  # all here have a length
-    return DataLoader(
-        dataset,
-        batch_size=batch_size,
-        shuffle=shuffle,
-        num_workers=num_workers,
-        pin_memory=torch.cuda.is_available(),
-        generator=torch.Generator().manual_seed(seed),
-    )
+        batch_size = _without_rest_of_one(-(-len(images) // world_size()), batch_per_process(batch_size))
+    if isinstance(dataset, StreamedDataset):
+        return DataLoader(dataset.dealt(batch_size, shuffle, seed), batch_size, **options)
+    sampler: Any = RandomSampler(images, generator=generator) if shuffle else None
+    if world_size() > 1:
+        sampler = TrainingShare(sampler) if shuffle else share(len(images))
+    return DataLoader(dataset, batch_size, sampler=sampler, **options)
 
 
 def make_dataloaders(

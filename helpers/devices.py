@@ -21,12 +21,14 @@ def device_of(model: nn.Module) -> torch.device:
 
 
 def autocast_dtype(device: torch.device) -> torch.dtype:
-    """The fastest precision that `device` multiplies in hardware.
+    """The fastest precision that `device` multiplies in hardware. `TL_PRECISION` overrides it, as in `float32`.
 
     Returns:
         bfloat16 where it is native; float16 on older CUDA cards, which need a `GradScaler`; float32 elsewhere, and on
         MPS, where nothing else was tested.
     """
+    if name := os.environ.get("TL_PRECISION"):
+        return {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}[name]
     if device.type == "cuda":
         native = torch.cuda.is_bf16_supported(including_emulation=False)
         return torch.bfloat16 if native else torch.float16

@@ -13,6 +13,7 @@ from torch import nn
 from torch.utils.data import DataLoader
 
 from helpers.devices import to_device
+from helpers.distributed import gather_rows
 from helpers.models import forward_checked
 
 
@@ -66,7 +67,7 @@ def predict(model: nn.Module, loader: DataLoader[Any], mirror: bool = False) -> 
         logits = [forward_checked(model, to_device(view, model)).float() for view in views]
         probabilities.append(sum(of_view.softmax(1) for of_view in logits).cpu() / len(views))
         labels.append(y)
-    return torch.cat(probabilities), torch.cat(labels)
+    return gather_rows(torch.cat(probabilities)), gather_rows(torch.cat(labels))
 
 
 def top_losses(probabilities: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
@@ -136,6 +137,25 @@ def holm(p_values: Sequence[float]) -> list[float]:
         largest = max(largest, min(1.0, (len(p_values) - rank) * p_values[index]))
         corrected[index] = largest
     return corrected
+
+
+def choose_threshold(probabilities: torch.Tensor, labels: torch.Tensor, wrong: float) -> float:
+    """The threshold below which "not sure" is the cheaper answer (the reject option: Chow, 1970).
+
+    Args:
+        probabilities: (images, classes), of held-out images: `val`, not `test`.
+        labels: (images,), class indices.
+        wrong: what a wrong answer costs, where "not sure" costs 1 and a right answer 0.
+
+    Returns:
+        In 0..1: answer where the best class has at least this probability. Of equally cheap ones, the smallest.
+    """
+    confidence, predicted = probabilities.max(1)
+    levels = torch.from_numpy(np.unique(confidence))
+    candidates = torch.cat([torch.zeros(1), (levels[1:] + levels[:-1]) / 2, (levels[-1:] + 1) / 2])
+    answered = confidence >= candidates[:, None]
+    costs = (float(wrong) * (answered & (predicted != labels)) + ~answered).mean(1)
+    return float(candidates[costs.argmin()])
 
 
 def mean_interval(values: Sequence[float] | np.ndarray) -> tuple[float, float, float]:

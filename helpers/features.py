@@ -11,6 +11,7 @@ from torch import nn
 from torch.utils.data import DataLoader
 
 from helpers.devices import to_device
+from helpers.distributed import gather_rows, of_first, rank
 from helpers.errors import LessonError
 from helpers.models import find_head, find_heads, forward_checked, meta_twin, native_size, open_containers
 
@@ -80,6 +81,16 @@ def feature_layers(model: nn.Module) -> tuple[str, ...]:
     return tuple(last.values())[-2:]
 
 
+def early_parts(model: nn.Module) -> list[str]:
+    """The parts before the two lowest resolutions: they see edges and textures, which all images have.
+
+    `conv1` to `layer2` in a ResNet. None in a vision transformer, whose layers all have one resolution.
+    """
+    places = {name: count for name, (count, _) in layers_with_places(model).items()}
+    lowest = sorted(set(places.values()))[:2]
+    return [name for name, count in places.items() if count > lowest[-1]]
+
+
 @contextmanager
 def hooks(model: nn.Module, layers: Sequence[str], note: Callable[[str, Any], None]) -> Iterator[None]:
     """Within it, `note(name, output)` gets what each of `layers` returns in a forward pass.
@@ -145,7 +156,7 @@ def extract_features(
                 features = np.empty((count, rows.shape[1]), np.float32)
             features[len(labels) : len(labels) + len(y)] = rows
             labels += y.tolist()
-    return features[: len(labels)], np.array(labels)
+    return gather_rows(features[: len(labels)]), gather_rows(np.array(labels))
 
 
 def linear_probe(features: np.ndarray, labels: np.ndarray, C: float = 0.01) -> "Pipeline":
@@ -201,7 +212,7 @@ def penultimate_features(model: nn.Module, loader: DataLoader[Any]) -> tuple[np.
             labels.append(y)
     finally:
         hook.remove()
-    return torch.cat(features).numpy(), torch.cat(labels).numpy()
+    return gather_rows(torch.cat(features)).numpy(), gather_rows(torch.cat(labels)).numpy()
 
 
 @torch.inference_mode()
@@ -226,7 +237,8 @@ def probe_head(model: nn.Module, loader: DataLoader[Any]) -> nn.Module:
             f"The head has {outputs} outputs, and the training images have the labels {_listed(present)}: each output "
             "needs images of its class; replace_head(model, num_classes) gives the model one output per class."
         )
-    scaler, probe = linear_probe(features, labels)
+    fitted: Any = of_first(linear_probe(features, labels) if rank() == 0 else None)
+    scaler, probe = fitted
     weight = torch.from_numpy(probe.coef_ / scaler.scale_)  # the head takes features as they are
     bias = torch.from_numpy(probe.intercept_) - weight @ torch.from_numpy(scaler.mean_)
     if outputs == 2:  # scikit-learn has one score for two classes: their difference

@@ -11,11 +11,11 @@ from typing import Any, BinaryIO
 
 import numpy as np
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
-from torchvision.datasets.folder import IMG_EXTENSIONS
 
 from helpers.errors import LessonError
 
-ENDINGS = (*IMG_EXTENSIONS, ".jfif", ".jpe", ".heic", ".heif", ".hif", ".avif")
+TORCHVISION = (".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp")  # importing it takes torch
+ENDINGS = (*TORCHVISION, ".jfif", ".jpe", ".heic", ".heif", ".hif", ".avif")
 FORMATS = {"JPEG", "PNG", "WebP", "BMP", "TIFF", "HEIC", "AVIF"}  # that are read, whatever a file's name ends in
 RAW_ENDINGS = (".arw", ".cr2", ".cr3", ".dng", ".nef", ".orf", ".pef", ".raf", ".rw2", ".srw")
 SNIFFED = 132  # bytes; DICOM's mark comes last

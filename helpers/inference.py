@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import safetensors
 import safetensors.torch
 import torch
@@ -12,19 +13,18 @@ from PIL import Image
 from torch import nn
 from torch.utils.data import DataLoader, Dataset
 
+from helpers.classifier import Classifier
 from helpers.devices import to_device
 from helpers.errors import LessonError
 from helpers.files import atomic_write
-from helpers.images import ImageSource, load_image
-from helpers.models import forward_checked, load_model, meta_model, replace_head
+from helpers.images import load_image
+from helpers.models import forward_checked, load_model, meta_model, replace_head, unwrapped
 from helpers.transforms import eval_transform
 from helpers.weights import Preprocessing
 
-WRAPPERS = ("module", "_orig_mod")  # where DataParallel and torch.compile keep the network itself
-
 
 @dataclass(frozen=True)
-class SavedModel:
+class SavedModel(Classifier):
     """A trained network with all that it needs to answer.
 
     Attributes:
@@ -32,23 +32,21 @@ class SavedModel:
         architecture: the name of its builder, as `helpers.models.load_model` takes it.
         class_names: in the order of the network's outputs.
         preprocessing: what it was trained with.
+        threshold: a smaller probability of the best class means "not sure"; 0 where nobody chose one.
+        pretrained: the name of the weights that it began with, as `helpers.models.load_model` takes them; empty where
+            that is not known.
     """
 
     network: nn.Module
     architecture: str
     class_names: list[str]
     preprocessing: Preprocessing
+    threshold: float = 0.0
+    pretrained: str = ""
 
-    def predict(self, image: ImageSource) -> dict[str, float]:
-        """The probability of each class, the most probable first.
-
-        Args:
-            image: as `helpers.images.load_image` takes it: a path, a file, bytes, an upload, a PIL image or an array.
-
-        Raises:
-            LessonError: the picture cannot be read.
-        """
-        return self._answers(eval_transform(self.preprocessing)(load_image(image))[None])[0]
+    def probabilities(self, images: Sequence[Image.Image]) -> np.ndarray:
+        prepare = eval_transform(self.preprocessing)
+        return self._answers(torch.stack([prepare(image) for image in images]))
 
     def predict_files(
         self, paths: Sequence[str | Path], batch_size: int = 32, num_workers: int = 0
@@ -67,16 +65,15 @@ class SavedModel:
         start = 0
         for items in DataLoader(dataset, batch_size, num_workers=num_workers, collate_fn=list):
             inputs = [item for item in items if isinstance(item, torch.Tensor)]
-            answers = iter(self._answers(torch.stack(inputs)) if inputs else [])
+            answers = iter(self._named(self._answers(torch.stack(inputs))) if inputs else [])
             for path, item in zip(paths[start : start + len(items)], items, strict=True):
                 yield path, next(answers) if isinstance(item, torch.Tensor) else item
             start += len(items)
 
     @torch.inference_mode()
-    def _answers(self, batch: torch.Tensor) -> list[dict[str, float]]:
+    def _answers(self, batch: torch.Tensor) -> np.ndarray:
         logits = forward_checked(self.network, to_device(batch, self.network))
-        named = [zip(self.class_names, row, strict=True) for row in logits.float().softmax(1).tolist()]
-        return [dict(sorted(row, key=lambda item: -item[1])) for row in named]
+        return logits.float().softmax(1).cpu().numpy()
 
 
 class _Inputs(Dataset[torch.Tensor | LessonError]):
@@ -101,6 +98,7 @@ def save_model(
     class_names: list[str],
     preprocessing: Preprocessing,
     architecture: str | None = None,
+    threshold: float = 0.0,
 ) -> None:
     """Write a trained model into one safetensors file: weights, classes and preprocessing; no code.
 
@@ -111,12 +109,13 @@ def save_model(
         class_names: in the order of its outputs.
         preprocessing: what it was trained with.
         architecture: the name of its builder, as `load_model` takes it; None takes the one that `load_model` noted.
+        threshold: below this probability of the best class, the model is "not sure"; choose it on `val`
+            (`helpers.evaluation.choose_threshold`).
 
     Raises:
         LessonError: the model is not of this architecture and these classes, or the file cannot be written.
     """
-    while wrapper := next((name for name in WRAPPERS if isinstance(getattr(model, name, None), nn.Module)), None):
-        model = getattr(model, wrapper)
+    model = unwrapped(model)
     if getattr(model, "image_size", preprocessing.size) != preprocessing.size:
         raise LessonError(
             f"The model takes images of {model.image_size} pixels, and the preprocessing makes them of "
@@ -139,6 +138,8 @@ def save_model(
         "normalisation": json.dumps({"mean": preprocessing.mean, "std": preprocessing.std}),
         # torchvision's pretrained Inception and GoogLeNet change their input themselves; no weight tells.
         "transform_input": json.dumps(getattr(model, "transform_input", False)),
+        "threshold": str(threshold),
+        "pretrained": getattr(model, "pretrained", ""),
     }
     atomic_write(Path(path).expanduser(), safetensors.torch.save(weights, metadata))
 
@@ -169,6 +170,7 @@ def load_saved(path: str | Path) -> SavedModel:
         )
         class_names = [str(name) for name in json.loads(metadata["class_names"])]
         transform_input = json.loads(metadata["transform_input"])
+        threshold = float(metadata.get("threshold", 0))  # older files have none
     except (KeyError, TypeError, ValueError) as error:
         raise LessonError(
             f"{path} lacks its architecture, preprocessing or classes ({error}); "
@@ -177,7 +179,8 @@ def load_saved(path: str | Path) -> SavedModel:
     network = _fitted(weights, architecture, len(class_names), path).float()
     if transform_input:
         network.transform_input = True  # type: ignore[assignment]  # a switch, neither tensor nor layer
-    return SavedModel(network.eval(), architecture, class_names, preprocessing)
+    pretrained = metadata.get("pretrained", "")
+    return SavedModel(network.eval(), architecture, class_names, preprocessing, threshold, pretrained)
 
 
 def _fitted(weights: dict[str, torch.Tensor], architecture: str, num_classes: int, source: str | Path) -> nn.Module:

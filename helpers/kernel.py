@@ -8,7 +8,7 @@ from typing import Any
 
 
 def load_ipython_extension(shell: Any) -> None:
-    """Let `shell` show a name that is not there yet, and a mistake shown on purpose, as one line."""
+    """Let `shell` show a name that is not there yet, too little memory and a mistake shown on purpose as one line."""
     shell.set_custom_exc((Exception,), _show)
 
 
@@ -20,6 +20,11 @@ def _show(
         line += (
             ". If a cell above defines it, run the cells above first (in the menu: Run, Run All Above Selected Cell); "
             "if not, look for a typing mistake."
+        )
+    elif isinstance(error, MemoryError) or "can't allocate memory" in line:  # torch says so in a RuntimeError
+        line = (
+            f"{kind.__name__}: this needs more memory than there is for you. Shut down other notebooks (in the menu: "
+            "Kernel, Shut Down All Kernels), then run this one again; on a hub, ask your teacher for more."
         )
     elif not _on_purpose(shell):
         shell.showtraceback((kind, error, traceback), tb_offset=tb_offset)

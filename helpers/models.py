@@ -12,10 +12,12 @@ from torch.nn.modules.module import register_module_parameter_registration_hook
 from torch.utils.flop_counter import FlopCounterMode
 
 from helpers.errors import LessonError
+from helpers.files import one_line_errors
 from helpers.weights import SOURCES, check_weights, library_of, preprocessing_of
 
 BATCH_NORM = nn.modules.batchnorm._BatchNorm
 CONTAINERS = {"features", "encoder", "layers", "blocks", "stages", "trunk_output", "classifier", "heads", "head"}
+WRAPPERS = ("module", "_orig_mod")  # where DistributedDataParallel and torch.compile keep the network itself
 USUAL_SIZES = (224, 299, 384, 512)  # in pixels, of the images that networks are made for
 
 
@@ -30,19 +32,21 @@ def load_model(weights: str | None = "embedded", architecture: str | None = None
             `vit_tiny_patch16_224`. None takes that of the weights; for torchvision's and random ones, `resnet18`.
 
     Returns:
-        The network. Its attribute `architecture` keeps the builder's name.
+        The network. Its attributes `architecture` and `pretrained` keep the builder's and the weights' names.
 
     Raises:
-        LessonError: there are no such weights, or they are damaged or not installed.
+        LessonError: there are no such weights, or they are damaged, not installed, or cannot be downloaded.
     """
     source = SOURCES.get(weights) if weights else None
     architecture = architecture or (source.architecture if source else "resnet18")
     if source is None or source.architecture != architecture:
         if weights is not None:
             check_weights(weights, architecture)
-        return _build(architecture, weights)
-    model = _build(architecture, num_classes=source.num_classes)
-    model.load_state_dict(_as_named_in(model, source.tensors()))
+        model = _build(architecture, weights)
+    else:
+        model = _build(architecture, num_classes=source.num_classes)
+        model.load_state_dict(_as_named_in(model, source.tensors()))
+    model.pretrained = weights or "None"  # type: ignore[assignment]  # a note, neither tensor nor layer
     return model
 
 
@@ -56,7 +60,11 @@ def _build(architecture: str, weights: str | None = None, **options: Any) -> nn.
     else:
         if weights is None and name in ("googlenet", "inception_v3"):
             options["init_weights"] = True  # so that the two oldest builders do not warn of a change to come
-        model = torchvision.models.get_model(name, weights=weights, **options)
+        with one_line_errors(
+            f"torchvision's weights {weights} of {name} are not on this machine, and cannot be downloaded",
+            "`make photos` brings those of resnet18 where there is a network (for a class: into a shared TORCH_HOME)",
+        ):
+            model = torchvision.models.get_model(name, weights=weights, **options)
     model.architecture = architecture  # type: ignore[assignment]  # a note, neither tensor nor layer
     return model
 
@@ -81,6 +89,13 @@ def _as_named_in(model: nn.Module, tensors: dict[str, torch.Tensor]) -> dict[str
             )
         renamed[name] = tensors[other]
     return renamed
+
+
+def unwrapped(model: nn.Module) -> nn.Module:
+    """The network itself, where it is compiled or spread over processes."""
+    while wrapper := next((name for name in WRAPPERS if isinstance(getattr(model, name, None), nn.Module)), None):
+        model = getattr(model, wrapper)
+    return model
 
 
 def input_size(architecture: str, weights: str | None = None) -> int:
@@ -255,7 +270,7 @@ def forward_checked(model: nn.Module, x: torch.Tensor) -> Any:
     try:
         return model(x)
     except (RuntimeError, ValueError, AssertionError) as error:
-        problem = _wrong_shape(model, tuple(x.shape))
+        problem = _wrong_shape(unwrapped(model), tuple(x.shape))
         if problem:
             raise LessonError(problem) from error
         raise

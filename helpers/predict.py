@@ -12,12 +12,10 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-import torch
 from tqdm.auto import tqdm
 
-from helpers.devices import best_device
+from helpers.classifier import Classifier, load
 from helpers.errors import LessonError
-from helpers.inference import load_saved
 from helpers.layouts import image_files
 
 
@@ -25,13 +23,10 @@ def main() -> int:
     """Prints a line for each picture; the exit status is 1 where one could not be read."""
     arguments = _arguments()
     try:
-        model = load_saved(arguments.model)
-        device = torch.device(arguments.device) if arguments.device else best_device()
-        model.network.to(device)
+        model = load(arguments.model)
+        _move(model, arguments.device)
     except LessonError as error:
         sys.exit(str(error))
-    except (RuntimeError, AssertionError) as error:  # each kind of device says in its own way that it is not there
-        sys.exit(f"There is no device {arguments.device!r} ({str(error).splitlines()[0]}); leave --device out.")
     paths, problems = find_images(arguments.images)
     for problem in problems:
         print(problem, file=sys.stderr)
@@ -46,6 +41,23 @@ def main() -> int:
     except LessonError as error:  # the network, not a picture
         sys.exit(str(error))
     return int(failed > 0)
+
+
+def _move(model: Classifier, device: str | None) -> None:
+    """A network of PyTorch goes to a device; an ONNX file stays on the CPU, and needs no PyTorch here."""
+    network = getattr(model, "network", None)
+    if network is None:
+        return
+    import torch
+
+    from helpers.devices import best_device
+
+    try:
+        network.to(torch.device(device) if device else best_device())
+    except (RuntimeError, AssertionError) as error:  # each kind of device says in its own way that it is not there
+        raise LessonError(
+            f"There is no device {device!r} ({str(error).splitlines()[0]}); leave --device out."
+        ) from error
 
 
 def find_images(names: list[str]) -> tuple[list[str], list[str]]:
@@ -102,7 +114,7 @@ def _arguments() -> argparse.Namespace:
         return number
 
     parser = argparse.ArgumentParser(prog="python -m helpers.predict", description=__doc__.partition("\n")[0])
-    parser.add_argument("model", metavar="MODEL", help="a file of helpers.inference.save_model")
+    parser.add_argument("model", metavar="MODEL", help="a file of helpers.inference.save_model or helpers.export")
     parser.add_argument("images", metavar="IMAGE", nargs="+", help="pictures, folders of them, or patterns")
     kind = parser.add_mutually_exclusive_group()
     kind.add_argument("--csv", action="store_true", help="a table, for spreadsheets")

@@ -2,7 +2,8 @@
 
 import copy
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from itertools import repeat
 from pathlib import Path
 from typing import Any
@@ -14,11 +15,12 @@ from torch.optim.lr_scheduler import CyclicLR, LRScheduler, OneCycleLR, ReduceLR
 from torch.utils.data import DataLoader, Dataset
 from tqdm.auto import tqdm
 
-from helpers.checkpoints import History, Training, load_checkpoint, save_checkpoint
+from helpers.checkpoints import History, Training, has_checkpoint, load_checkpoint, save_checkpoint
 from helpers.data import make_dataloader, with_transform
 from helpers.devices import autocast, autocast_dtype, device_of, to_device
+from helpers.distributed import add_up, rank, replicate, take_buffers_of_first
 from helpers.errors import LessonError, Stopped
-from helpers.features import probe_head
+from helpers.features import early_parts, probe_head
 from helpers.models import find_heads, forward_checked, parameter_groups, train_mode
 from helpers.transforms import eval_transform, train_transform
 from helpers.weights import Preprocessing
@@ -41,7 +43,7 @@ def compute_loss(criterion: Criterion, outputs: Any, labels: torch.Tensor) -> tu
 
 def run_epoch(
     model: nn.Module,
-    loader: DataLoader[Any],
+    loader: Iterable[Any],
     criterion: Criterion,
     optimizer: torch.optim.Optimizer | None = None,
     scheduler: LRScheduler | None = None,
@@ -50,6 +52,8 @@ def run_epoch(
     progress: tqdm | None = None,
 ) -> tuple[float, float]:
     """One pass over `loader`, on the model's device; it trains if there is an optimizer.
+
+    Of several processes, each passes over its own part, and the figures are those of all together.
 
     Args:
         model, criterion, optimizer, scheduler, max_norm: as for `train_model`.
@@ -86,7 +90,8 @@ def run_epoch(
         images += len(y)
         if progress is not None:
             progress.update()
-    return loss_sum.item() / images, correct.item() / images
+    add_up(loss_sum, correct, seen := torch.tensor(images, device=device))
+    return loss_sum.item() / seen.item(), correct.item() / seen.item()
 
 
 def _check_labels(labels: torch.Tensor, outputs: Any) -> None:
@@ -129,10 +134,13 @@ def train_model(
     on_epoch: Callable[[History], bool | None] | None = None,
     keep: str = "best",
     max_norm: float | None = None,
+    curve: bool = True,
+    recipe: Mapping[str, Any] | None = None,
 ) -> tuple[nn.Module, History]:
     """Train for `num_epochs`, evaluate on `val` after each, and end with the weights that were best there.
 
-    It runs on the model's device, in the precision of `helpers.devices.autocast_dtype`.
+    It runs on the model's device, in the precision of `helpers.devices.autocast_dtype`; under `torchrun`, on all
+    processes of `helpers.distributed.process_group`.
 
     Args:
         model: the network, on the device where it shall train.
@@ -147,6 +155,9 @@ def train_model(
         on_epoch: called with the history after each epoch, to draw it; True ends the training.
         keep: `best`, the weights of the epoch with the highest accuracy on `val`, or `last`.
         max_norm: gradients with a larger norm, over all parameters, are scaled down to it (Pascanu et al., 2013).
+        curve: False evaluates `val` after the last epoch only, which saves time where nothing is decided before. The
+            history then holds NaN for `val` in the epochs before, and the weights of the last epoch are kept.
+        recipe: what else a checkpoint has to agree with, by the words that an error names it with.
 
     Returns:
         The model (the same object) and the history: a list of a figure per epoch for each of `train_loss`,
@@ -159,6 +170,8 @@ def train_model(
             what `on_epoch` got.
     """
     _check_training(model, dataloaders, criterion, optimizer, keep)
+    if isinstance(scheduler, ReduceLROnPlateau) and not curve:
+        raise LessonError("ReduceLROnPlateau needs the loss on val after each epoch: leave curve=False out.")
     device = device_of(model)
     if isinstance(criterion, nn.Module):
         criterion.to(device)  # class weights
@@ -167,30 +180,36 @@ def train_model(
     history: History = {key: [] for key in ("train_loss", "train_acc", "val_loss", "val_acc", "lr")}
     best = copy.deepcopy(model.state_dict())  # a plain state_dict() would go on changing with the model
     scaler = grad_scaler(device)
-    training = Training(model, optimizer, scheduler, scaler, dataloaders["train"], num_epochs)
+    training = Training(model, optimizer, scheduler, scaler, dataloaders["train"], num_epochs, recipe or {})
+    replica = replicate(model)
     ended = False
-    if checkpoint and Path(checkpoint).expanduser().is_file():
+    if checkpoint and has_checkpoint(checkpoint):
         history, best = load_checkpoint(checkpoint, training)
         ended = bool(on_epoch and on_epoch(history))  # early stopping may have ended it already
 
-    steps = sum(len(dataloaders[phase]) for phase in ("train", "val"))
+    steps = len(dataloaders["train"]) + (len(dataloaders["val"]) if curve else 0)
     done = len(history["lr"])
     finished = False
     try:
-        with tqdm(total=num_epochs * steps, initial=done * steps, unit="batch") as progress:
+        with tqdm(total=num_epochs * steps, initial=done * steps, unit="batch", disable=rank() > 0 or None) as progress:
             for epoch in range(done, done if ended else num_epochs):
                 progress.set_description(f"epoch {epoch + 1}/{num_epochs}")
                 learning_rate = optimizer.param_groups[0]["lr"]
+                _begin_epoch(dataloaders["train"], epoch)
                 train = run_epoch(
-                    model, dataloaders["train"], criterion, optimizer, scheduler, max_norm, scaler, progress
+                    replica, dataloaders["train"], criterion, optimizer, scheduler, max_norm, scaler, progress
                 )
-                val = run_epoch(model, dataloaders["val"], criterion, progress=progress)
-                _check_losses(train[0], val[0], epoch, learning_rate)
+                take_buffers_of_first(model)
+                _check_loss(train[0], "train", epoch, learning_rate)
+                val = (math.nan, math.nan)
+                if curve or epoch + 1 == num_epochs:
+                    val = run_epoch(model, dataloaders["val"], criterion, progress=progress if curve else None)
+                    _check_loss(val[0], "val", epoch, learning_rate)
                 if isinstance(scheduler, ReduceLROnPlateau):
                     scheduler.step(val[0])
                 elif scheduler and not isinstance(scheduler, PER_BATCH):
                     scheduler.step()
-                if val[1] > max(history["val_acc"], default=-1):
+                if not val[1] <= max(history["val_acc"], default=-1):  # NaN is not: without a curve, the last is kept
                     best = copy.deepcopy(model.state_dict())
                 figures = zip(history, (*train, *val, learning_rate), strict=True)
                 history.update({key: [*history[key], figure] for key, figure in figures})  # all lists in one step
@@ -209,27 +228,35 @@ def train_model(
     return model, history
 
 
+def _begin_epoch(loader: DataLoader[Any], epoch: int) -> None:
+    """PyTorch's `DistributedSampler`, and shards, draw the order of the images from the number of the epoch."""
+    for part in (getattr(loader, "sampler", None), getattr(loader, "dataset", None)):
+        if set_epoch := getattr(part, "set_epoch", None):
+            set_epoch(epoch)
+
+
 def _what_is_left(history: History) -> str:
     """What the model holds when the stop button has ended a training."""
     if not history["val_acc"]:
         return "stopped in the first epoch; the model holds the weights that it began with."
     best = max(history["val_acc"])
+    if math.isnan(best):  # without a curve
+        return f"stopped after {len(history['val_acc'])} epochs; the model holds the weights of the last of them."
     return (
         f"stopped after {len(history['val_acc'])} epochs; the model holds the best weights so far, those of epoch "
         f"{history['val_acc'].index(best) + 1} ({best:.1%} on val)."
     )
 
 
-def _check_losses(train: float, val: float, epoch: int, learning_rate: float) -> None:
-    if not math.isfinite(train):
+def _check_loss(loss: float, phase: str, epoch: int, learning_rate: float) -> None:
+    if not math.isfinite(loss):
+        where, cause = {
+            "train": ("", "probably too high."),
+            "val": (" on val", "too high, or an image of val holds NaN."),
+        }[phase]
         raise LessonError(
-            f"The loss is {train} in epoch {epoch + 1}: the learning rate ({learning_rate:g}) is "
-            "probably too high. The model holds the best weights from before."
-        )
-    if not math.isfinite(val):
-        raise LessonError(
-            f"The loss on val is {val} in epoch {epoch + 1}: the learning rate ({learning_rate:g}) is "
-            "too high, or an image of val holds NaN. The model holds the best weights from before."
+            f"The loss{where} is {loss} in epoch {epoch + 1}: the learning rate ({learning_rate:g}) is {cause} "
+            "The model holds the best weights from before."
         )
 
 
@@ -281,25 +308,37 @@ def fine_tune(
     mirror: bool = True,
     checkpoint: str | Path | None = None,
     on_epoch: Callable[[History], bool | None] | None = None,
+    curve: bool = True,
+    all_layers: bool = False,
+    batch_size: int = 32,
+    num_workers: int = 0,
+    keep: str = "last",
+    recipe: Mapping[str, Any] | None = None,
 ) -> tuple[nn.Module, History]:
-    """The recipe of lesson 07: a linear probe as the head, then all layers with AdamW and one cycle.
+    """The recipe of lesson 07: a linear probe as the head, then the late layers with AdamW and one cycle.
 
     Head first: Kumar et al., 2022. One cycle: Smith and Topin, 2018. The pretrained layers learn ten times slower
-    than the head. The cycle ends with small steps, so the weights of the last epoch count, and `val` chooses nothing.
+    than the head. The cycle ends with small steps, so the weights of the last epoch count. `val` decides one thing:
+    if the probe has more of its images right than the network after the training, the model ends as the probe.
 
     Args:
         model: pretrained, after `replace_head`, on the device where it shall train. What `freeze` or
-            `freeze_norms` froze before stays so.
+            `freeze_norms` froze before stays so. Its convolutions are put into the order `channels_last`.
         datasets: `train` and `val`, as from `image_datasets`. `train` is any dataset that `with_transform` can give
             another transform, and stays as it is; `val` is used with its own.
         preprocessing: of the pretrained weights.
         num_epochs: passes over the training images; None takes six, or as many as 48 steps need.
         seed: of the order of the images; crops and flips follow `torch.manual_seed`.
         mirror: whether training images are flipped at random; not for letters, road signs or X-rays.
-        checkpoint, on_epoch: as in `train_model`.
+        checkpoint, on_epoch, curve, keep, recipe: as in `train_model`.
+        all_layers: whether the layers of `early_parts` are trained as well, which takes half as long again. Where
+            `freeze` has chosen the layers, its choice counts.
+        batch_size: of all processes together.
+        num_workers: processes that decode the images, for each that trains.
 
     Returns:
-        The model (the same object) and the history, as from `train_model`.
+        The model (the same object) and the history, as from `train_model`; with `probe_acc`, one figure: the accuracy
+        of the probe on `val`. Where it is above the last of `val_acc`, the model is the probe.
 
     Raises:
         LessonError, Stopped: as `train_model`; also where a dataset cannot be given the recipe's transform. The model
@@ -312,21 +351,71 @@ def fine_tune(
             )
         if len(datasets[split]) == 0:  # type: ignore[arg-type]  # all here have a length
             raise LessonError(f"The dataset {split!r} has no images.")
-    image = datasets["val"][0][0]
+    image = next(iter(datasets["val"]))[0]
     if not (isinstance(image, torch.Tensor) and image.is_floating_point()):
         raise LessonError("The dataset 'val' makes no float tensors; its transform is eval_transform(preprocessing).")
-    eval_view = with_transform(datasets["train"], eval_transform(preprocessing))
-    train_view = with_transform(datasets["train"], train_transform(preprocessing, scale=0.35, mirror=mirror))
-    probe_head(model, make_dataloader(eval_view))
+    with fine_tuning(model, datasets, preprocessing, seed, mirror, all_layers, batch_size, num_workers) as prepared:
+        loaders, optimizer = prepared
+        eval_view = with_transform(datasets["train"], eval_transform(preprocessing))
+        probe_head(model, make_dataloader(eval_view, batch_size, num_workers=num_workers))
+        criterion = nn.CrossEntropyLoss()
+        probe_acc = run_epoch(model, loaders["val"], criterion)[1]
+        probed = copy.deepcopy(model.state_dict())
+        num_epochs = num_epochs or fine_tuning_epochs(len(loaders["train"]))
+        rates = [group["lr"] for group in optimizer.param_groups]
+        scheduler = OneCycleLR(optimizer, rates, total_steps=num_epochs * len(loaders["train"]))
+        model, history = train_model(
+            model,
+            loaders,
+            criterion,
+            optimizer,
+            scheduler,
+            num_epochs,
+            checkpoint,
+            on_epoch,
+            keep,
+            curve=curve,
+            recipe=recipe,
+        )
+    kept = max(history["val_acc"]) if keep == "best" else history["val_acc"][-1]
+    if kept < probe_acc:
+        model.load_state_dict(probed)
+    return model, history | {"probe_acc": [probe_acc]}
 
-    loaders = {"train": make_dataloader(train_view, shuffle=True, seed=seed), "val": make_dataloader(datasets["val"])}
-    num_epochs = num_epochs or max(EPOCHS, math.ceil(STEPS / len(loaders["train"])))
-    groups = parameter_groups(model, lr=2e-3, backbone_lr=2e-4, weight_decay=0.05)
-    optimizer = torch.optim.AdamW(groups)
-    scheduler = OneCycleLR(optimizer, [group["lr"] for group in groups], total_steps=num_epochs * len(loaders["train"]))
-    return train_model(
-        model, loaders, nn.CrossEntropyLoss(), optimizer, scheduler, num_epochs, checkpoint, on_epoch, keep="last"
-    )
+
+@contextmanager
+def fine_tuning(
+    model: nn.Module,
+    datasets: Mapping[str, Dataset[Any]],
+    preprocessing: Preprocessing,
+    seed: int = 0,
+    mirror: bool = True,
+    all_layers: bool = False,
+    batch_size: int = 32,
+    num_workers: int = 0,
+) -> Iterator[tuple[dict[str, DataLoader[Any]], torch.optim.Optimizer]]:
+    """Within it, the model is as `fine_tune` trains it, whose arguments these are; yields its loaders and optimizer."""
+    if device_of(model).type != "mps":  # not tested there
+        model.to(memory_format=torch.channels_last)  # faster convolutions (lesson 04)
+    train_view = with_transform(datasets["train"], train_transform(preprocessing, scale=0.35, mirror=mirror))
+    loaders = {
+        "train": make_dataloader(train_view, batch_size, shuffle=True, num_workers=num_workers, seed=seed),
+        "val": make_dataloader(datasets["val"], batch_size, num_workers=num_workers),
+    }
+    chosen = all_layers or not next(model.parameters()).requires_grad  # `freeze` leaves the first layer out
+    early = [] if chosen else [p for name in early_parts(model) for p in model.get_submodule(name).parameters()]
+    frozen_here = [parameter.requires_grad_(False) for parameter in early if parameter.requires_grad]
+    try:
+        groups = parameter_groups(model, lr=2e-3, backbone_lr=2e-4, weight_decay=0.05)
+        yield loaders, torch.optim.AdamW(groups, fused=True)
+    finally:
+        for parameter in frozen_here:
+            parameter.requires_grad_(True)
+
+
+def fine_tuning_epochs(batches: int) -> int:
+    """How long `fine_tune` trains on so many batches where nobody says it: six epochs, or as many as 48 steps need."""
+    return max(EPOCHS, math.ceil(STEPS / batches))
 
 
 def early_stopping(patience: int) -> Callable[[History], bool]:
@@ -334,6 +423,8 @@ def early_stopping(patience: int) -> Callable[[History], bool]:
 
     def stop(history: History) -> bool:
         losses = history["val_loss"]
+        if math.isnan(losses[0]):
+            raise LessonError("Early stopping needs the loss on val after each epoch: leave curve=False out.")
         return len(losses) - 1 - losses.index(min(losses)) >= patience
 
     return stop

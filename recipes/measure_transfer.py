@@ -112,7 +112,7 @@ def fine_tuned(weights: str, datasets: Datasets, images: str, seed: int) -> Accu
     torch.manual_seed(seed)
     model = replace_head(load_model(weights), len(datasets["train"].classes)).to(memory_format=torch.channels_last)
     if weights == "embedded":
-        preprocessing, options = EMBEDDED.at(TUNED_SIZES[images]), {"num_epochs": 15}
+        preprocessing, options = EMBEDDED.at(TUNED_SIZES[images]), {"num_epochs": 15, "all_layers": True}
     else:
         freeze_norms(freeze(model, LITE_PARTS))
         preprocessing, options = preprocessing_of(weights), {}

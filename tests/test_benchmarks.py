@@ -8,13 +8,15 @@ import pytest
 import torch
 from torch import nn
 
-from benchmarks import does_it_help, fine_tuning, runs, speed, textbook
+from benchmarks import does_it_help, fine_tuning, late_layers, overhead, peers, runs, speed, textbook
 from helpers.data import make_dataloaders, subsample
 from helpers.evaluation import mean_interval
 from helpers.models import freeze_norms, load_model, replace_head
 from helpers.training import fine_tune, train_model
 
-HELP, STEPS, SPEED = (json.loads(program.RESULTS.read_text()) for program in (does_it_help, fine_tuning, speed))
+PROGRAMS = (does_it_help, fine_tuning, late_layers, overhead, peers, speed)
+STORED = {program: json.loads(program.RESULTS.read_text()) for program in PROGRAMS}
+HELP, STEPS, LATE, SPEED = (STORED[program] for program in (does_it_help, fine_tuning, late_layers, speed))
 
 
 def accuracy(method: str, per_class: int = does_it_help.PER_CLASS[-1]) -> np.ndarray:
@@ -37,7 +39,7 @@ def test_five_seeds_of_everything():
         assert len([result for result in SPEED if run.items() <= result.items()]) == 1
 
 
-@pytest.mark.parametrize(("program", "results"), [(does_it_help, HELP), (fine_tuning, STEPS), (speed, SPEED)])
+@pytest.mark.parametrize(("program", "results"), STORED.items(), ids=[program.RESULTS.stem for program in STORED])
 def test_the_readme_shows_the_results(program, results):
     name = program.RESULTS.stem
     shown = runs.README.read_text().split(f"<!-- {name} -->\n")[1].split(f"<!-- /{name} -->")[0]
@@ -101,8 +103,27 @@ def test_the_measured_recipe_is_that_of_the_helper(norms):
     model = replace_head(load_model("embedded"), 2)
     if norms:
         freeze_norms(model)
-    fine_tune(model, datasets, runs.PREPROCESSING, num_epochs=1, seed=1)
+    fine_tune(model, datasets, runs.PREPROCESSING, num_epochs=1, seed=1, all_layers=True)
     assert all(torch.equal(value, measured.state_dict()[name]) for name, value in model.state_dict().items())
+
+
+def test_late_layers_do_as_well_as_all_in_less_time():
+    """Over all sets of images that were trained both ways with the embedded network, in pairs."""
+    late, whole = (
+        {
+            (row["images"], row["seed"]): row
+            for row in LATE
+            if row["weights"] == "embedded" and row["trained"] == trained
+        }
+        for trained in late_layers.TRAINED
+    )
+    both = sorted(set(late) & set(whole))
+    assert len(both) >= 5
+    accuracies, seconds = (
+        [np.array([side[run][figure] for run in both]) for side in (late, whole)] for figure in ("accuracy", "seconds")
+    )
+    assert mean_interval(accuracies[0] - accuracies[1])[2] > 0, "all layers are not better for certain"
+    assert np.median(seconds[0] / seconds[1]) < 0.85
 
 
 # --- What the speed section claims
@@ -176,6 +197,53 @@ def test_the_textbook_s_loop_is_the_one_of_train_model():
         train(model, make_dataloaders(datasets), nn.CrossEntropyLoss(), optimizer, scheduler, num_epochs=2)
         ends.append(model.state_dict())
     assert all(torch.equal(value, ends[1][name]) for name, value in ends[0].items())
+
+
+# --- The later programs, on next to nothing
+
+
+def test_late_layers_are_measured_before_the_choice(monkeypatch):
+    """The accuracy after the training is kept, even where `fine_tune` returns the probe."""
+    states, judged = [], iter([0.25])
+
+    def judge(model, datasets):
+        states.append(model)
+        return next(judged)
+
+    def fine_tune(model, datasets, preprocessing, num_epochs, seed, on_epoch, curve, all_layers):
+        for epoch in range(num_epochs):
+            on_epoch({"lr": [0.1] * (epoch + 1)})
+        assert (num_epochs, seed, curve, all_layers) == (late_layers.EPOCHS, 3, False, True)
+        return "the probe", {"val_acc": [0.5], "probe_acc": [0.75]}
+
+    monkeypatch.setattr(late_layers, "prepare", lambda images, weights: ("trained", {}, None))
+    monkeypatch.setattr(late_layers, "judged", judge)
+    monkeypatch.setattr(late_layers, "fine_tune", fine_tune)
+    found = late_layers.tuned("insects", "embedded", True, 3)
+    assert states == ["trained"], "once, after the last epoch"
+    assert found.pop("seconds") < 1
+    assert found == {"accuracy": 0.25, "val": 0.5, "probe_val": 0.75}
+
+
+def test_overhead_counts_the_passes():
+    results = [
+        {"passes": "the default", "seed": 0, "epoch": 10.0, "train": 4.0, "val": 2.0},
+        {"whole": "the default", "seed": 0, "seconds": 156.0},
+    ]
+    own, training = overhead.ratios(results, "the default")
+    assert own == pytest.approx(156 / (6 * 10 + 4 + 7 * 2)) and training == pytest.approx(156 / 60)
+
+
+def test_the_table_and_the_plot_of_the_peers_show_what_there_is():
+    results = [
+        {"images": "insects", "peer": peer, "seed": seed, "accuracy": 0.9, "seconds": 30}
+        for peer, seeds in (("our probe", 1), ("our fine_tune", 2))
+        for seed in range(seeds)
+    ]
+    lines = peers.table(results).splitlines()[2:]
+    assert [line.split(" | ")[1] for line in lines] == ["our probe", "our fine_tune"]
+    (ax,) = peers.plot(results).axes
+    assert [text.get_text() for text in ax.texts] == ["our probe", "our fine_tune"]
 
 
 # --- The tools

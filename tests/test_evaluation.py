@@ -14,6 +14,7 @@ from helpers.evaluation import (
     accuracy,
     apply_temperature,
     calibration_error,
+    choose_threshold,
     fit_temperature,
     holm,
     least_confident,
@@ -134,3 +135,31 @@ def test_predict_may_look_into_the_mirror():
     both, same_labels = predict(model, images, mirror=True)
     assert torch.allclose(both, (plain + mirrored) / 2) and not torch.allclose(both, plain)
     assert torch.equal(labels, same_labels)
+
+
+# --- The threshold below which "not sure" is cheaper
+
+
+def test_the_threshold_is_the_cheapest_one():
+    """By trying all of them; 400 images of a model that is right as often as it says."""
+    generator = torch.Generator().manual_seed(0)
+    confidence = torch.rand(400, generator=generator) / 2 + 0.5
+    right = torch.rand(400, generator=generator) < confidence
+    probabilities = torch.stack([confidence, 1 - confidence], 1)
+    labels = (~right).long()
+
+    def cost(threshold: float, wrong: float) -> float:
+        answered = confidence >= threshold
+        return float(wrong * (answered & ~right).sum() + (~answered).sum())
+
+    for wrong in (1.5, 3, 10):  # an integer is a price, too
+        chosen = choose_threshold(probabilities, labels, wrong)
+        assert cost(chosen, wrong) == min(cost(t, wrong) for t in torch.linspace(0, 1, 5001).tolist())
+        assert abs(chosen - (1 - 1 / wrong)) < 0.1  # Chow's rule, where probabilities can be trusted
+
+
+def test_a_threshold_answers_all_where_mistakes_are_cheap_and_nothing_where_all_is_wrong():
+    probabilities = torch.tensor([[0.9, 0.1], [0.6, 0.4], [0.6, 0.4]])
+    assert choose_threshold(probabilities, torch.tensor([0, 1, 0]), 0.5) == 0
+    assert choose_threshold(probabilities, torch.tensor([1, 1, 1]), 2) > 0.9
+    assert 0.6 < choose_threshold(probabilities, torch.tensor([0, 1, 1]), 2) < 0.9

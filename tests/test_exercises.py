@@ -180,7 +180,7 @@ def test_a_challenge_lists_what_to_judge(capsys):
 
     make(q1, rubric=("It is short.", "It is clear.")).check(1)
     assert capsys.readouterr().out.splitlines() == [
-        "q1: correct. It runs. Judge the rest yourself, a point for each:",
+        "q1: correct. It runs. Judge the rest yourself:",
         "- It is short.",
         "- It is clear.",
     ]

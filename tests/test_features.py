@@ -9,6 +9,7 @@ from torchvision.models import resnet18
 
 from helpers.errors import LessonError
 from helpers.features import (
+    early_parts,
     extract_features,
     feature_layers,
     layers_with_places,
@@ -17,7 +18,7 @@ from helpers.features import (
     probe_head,
     split_tokens,
 )
-from helpers.models import find_head, load_model, meta_model, native_size, replace_head
+from helpers.models import find_head, load_model, meta_model, native_size, replace_head, top_level_parts
 
 LAYERS = {  # the last one at each of the two lowest resolutions, and the side of the last one's map
     "resnet18": ("layer3", "layer4", 7),
@@ -134,6 +135,20 @@ def test_each_family_has_layers_to_look_at(architecture):
     assert places[layers[-1]][0] == side**2 or architecture in REST
     assert find_head(model) not in places and all(16 <= places[layer][0] <= 56**2 for layer in layers)
     assert not any(module._forward_hooks for module in model.modules())
+
+
+@pytest.mark.parametrize(
+    ("architecture", "early"),
+    [
+        ("resnet18", {"conv1", "bn1", "layer1", "layer2"}),
+        ("tf_efficientnet_lite0", {"conv_stem", "bn1", "blocks.0", "blocks.1", "blocks.2"}),
+        ("convnext_atto", {"stem", "stages.0", "stages.1"}),
+        ("vit_tiny_patch16_224", set()),
+    ],
+)
+def test_early_parts_come_before_the_two_lowest_resolutions(architecture, early):
+    model = meta_model(architecture)
+    assert early == set(early_parts(model)) & set(top_level_parts(model))
 
 
 @pytest.mark.parametrize(("architecture", "size"), COMPUTED)

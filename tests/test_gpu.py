@@ -4,18 +4,22 @@ Each test names what is missing where it skips. A device that is reported is tri
 cannot use it.
 """
 
+import os
 import warnings
 
 import pytest
 import torch
-from support.helper_runs import HELPERS, assert_same, network, sgd, small_datasets, train, weights
+from support.helper_runs import HELPERS, PREPROCESSING, assert_same, network, sgd, small_datasets, train, weights
+from support.processes import together
 from torch import nn
 from torchvision.models import resnet18
 
-from helpers.data import make_dataloader
+from helpers.data import make_dataloader, with_transform
 from helpers.devices import autocast, autocast_dtype, device_of
+from helpers.distributed import rank
 from helpers.models import freeze, replace_head
-from helpers.training import run_epoch
+from helpers.training import run_epoch, train_model
+from helpers.transforms import eval_transform
 
 pytestmark = pytest.mark.gpu
 CPU = torch.device("cpu")
@@ -130,3 +134,24 @@ def test_freezing_and_mixed_precision_save_memory(device, monkeypatch):
     mixed = peak(replace_head(resnet18(), 2).to(device), torch.bfloat16)
     assert frozen < everything / 2
     assert mixed < 0.8 * everything
+
+
+def synchronised(datasets, normalised) -> list[torch.Tensor]:
+    """The weights after a training on all connected GPUs, one for each process."""
+    os.environ["TL_PRECISION"] = "float32"  # the test puts it back here; the other processes end
+    model = normalised(network(torch.device("cuda", rank())))
+    loaders = {"train": make_dataloader(datasets["train"], 8, shuffle=True), "val": make_dataloader(datasets["val"], 8)}
+    train_model(model, loaders, nn.CrossEntropyLoss(), sgd(model), num_epochs=2, keep="last")
+    return weights(model)
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+def test_processes_with_synchronised_batchnorm_train_as_one_without(processes, datasets, monkeypatch):
+    if torch.cuda.device_count() < processes:
+        pytest.skip(f"{processes} GPUs of CUDA are needed for nccl, and there are {torch.cuda.device_count()}")
+    monkeypatch.setenv("TL_PRECISION", "float32")
+    plain = {split: with_transform(part, eval_transform(PREPROCESSING)) for split, part in datasets.items()}
+    expected = synchronised(plain, lambda model: model)
+    found = together(synchronised, plain, nn.SyncBatchNorm.convert_sync_batchnorm, processes=processes, device="cuda")
+    for result in found:
+        assert_same(result, expected, rtol=1e-3, atol=1e-4)

@@ -1,5 +1,6 @@
 """What every kernel of this environment says about a lesson's errors, asked as JupyterLab asks."""
 
+import sys
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -39,6 +40,13 @@ def test_a_late_cell_run_first_says_what_to_do(run):
 
 def test_a_mistake_shown_on_purpose_is_one_line(run):
     assert run("[1, 2][3]", "raises-exception") == ["IndexError: list index out of range"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems promise any amount of memory")
+@pytest.mark.parametrize("source", ["np.ones(2**50)", "torch.ones(2**50)"])
+def test_too_little_memory_is_one_line_with_its_remedy(run, source):
+    (line,) = run(f"import numpy as np, torch\n{source}")
+    assert "more memory than there is" in line and "Shut Down All Kernels" in line
 
 
 def test_other_errors_show_where_they_are(run):

@@ -436,6 +436,16 @@ def test_without_the_file_torchvision_would_ask_the_network(tmp_path, monkeypatc
         load_model("IMAGENET1K_V1", "resnet18")
 
 
+def test_weights_that_are_not_here_and_cannot_come_are_one_line(monkeypatch, tmp_path):
+    def offline(*_args, **_kwargs):
+        raise urllib.error.URLError(OSError(-2, "Name or service not known"))
+
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    monkeypatch.setattr(torch.hub, "download_url_to_file", offline)
+    with pytest.raises(LessonError, match="IMAGENET1K_V1 of resnet18 are not on this .*; `make photos` brings those"):
+        load_model("IMAGENET1K_V1")
+
+
 # --- Images of another size
 
 WRONG_SIZES = [

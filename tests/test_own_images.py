@@ -23,7 +23,7 @@ pytestmark = pytest.mark.quick
 
 @pytest.fixture(scope="module")
 def train_on():
-    return lesson_code("09_your_own_images.ipynb", "track")["train_on"]
+    return lesson_code("09_your_own_images.ipynb", "track", "LAST_BLOCKS")["train_on"]
 
 
 def make_folder(folder, classes: int, per_class: int):
@@ -42,13 +42,13 @@ def make_folder(folder, classes: int, per_class: int):
 @pytest.mark.parametrize(("classes", "per_class"), [(2, 20), (150, 3), (2, 750)])
 def test_few_and_many_go_the_whole_way(train_on, tmp_path, classes, per_class):
     folder = make_folder(tmp_path / "pictures", classes, per_class)
-    model, datasets = train_on(folder, Preprocessing(32))
+    model, datasets = train_on(folder, Preprocessing(64))
     assert sum(map(len, datasets.values())) == classes * per_class
     names = datasets["train"].classes
     assert len(names) == classes
     probabilities, labels = predict(model, make_dataloaders(datasets)["val"])
     assert accuracy(probabilities.argmax(1), labels).low > 1 / classes, "better than guessing"
-    save_model(tmp_path / "m.safetensors", model, names, Preprocessing(32))
+    save_model(tmp_path / "m.safetensors", model, names, Preprocessing(64))
     picture = folder / names[-1] / "0.png"
     answer = load_saved(tmp_path / "m.safetensors").predict(picture)
     assert len(answer) == classes and sum(answer.values()) == pytest.approx(1, abs=1e-4)
@@ -91,7 +91,7 @@ def test_an_upload_is_looked_at_and_its_name_is_not(tmp_path, monkeypatch):
     explorer = upload_explorer(sized, png(5), accept="image/*")
     assert explorer.text == "5 x 8" and explorer.controls.upload.accept == "image/*"
     assert upload(explorer, png(9)) == "9 x 8"
-    data = explorer._repr_mimebundle_()
+    data, _ = explorer._repr_mimebundle_()
     assert data["text/plain"] == "9 x 8" and data["image/png"]
     assert not any(tmp_path.iterdir()) and not (tmp_path.parent.parent / "evil").exists()
 
@@ -120,10 +120,10 @@ def zipped(members: dict[str, bytes]) -> bytes:
 
 
 def test_a_zip_replaces_the_one_before_unless_it_is_refused(lesson_uploads, tmp_path):
-    assert lesson_uploads(zipped({"ants/1.png": png(5), "bees/1.png": png(6)}))[1] == "2 pictures in 2 classes"
+    assert lesson_uploads(zipped({"ants/1.png": png(5), "bees/1.png": png(6)}))[1] == "2 images in 2 classes"
     with pytest.raises(LessonError, match="leads out of the folder; get"):
         lesson_uploads(zipped({"../evil.png": png(5)}))
     assert sorted(p.name for p in (tmp_path / "uploaded").iterdir()) == ["ants", "bees"]
     three = zipped({f"{name}/1.png": png(5) for name in ("ants", "bees", "wasps")})
-    assert lesson_uploads(three)[1] == "3 pictures in 3 classes"
+    assert lesson_uploads(three)[1] == "3 images in 3 classes"
     assert sorted(p.name for p in tmp_path.iterdir()) == ["uploaded"]

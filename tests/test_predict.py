@@ -13,6 +13,7 @@ import torch
 import torchvision
 from PIL import Image
 from support.images import INSECTS, fill_different
+from support.means_model import ORANGE, write_model
 from torch import nn
 from torchvision.models import get_model
 
@@ -137,6 +138,21 @@ def test_the_file_says_what_it_needs(saved):
     assert json.loads(metadata["class_names"]) == CLASSES and metadata["size"] == "96"
 
 
+def test_threshold_and_origin_are_in_the_file(network, saved, tmp_path):
+    save_model(tmp_path / "m", network, CLASSES, Preprocessing(96), threshold=0.7)
+    model = load_saved(tmp_path / "m")
+    assert (model.threshold, model.pretrained) == (0.7, "embedded")
+    rewrite(saved, threshold=None, pretrained=None)  # as older files are
+    assert (load_saved(saved).threshold, load_saved(saved).pretrained) == (0, "")
+
+
+def test_several_images_have_an_answer_each(saved):
+    model, pictures = load_saved(saved), sorted(PICTURE.parent.iterdir())[:3]
+    answers = model.predict(pictures)
+    for picture, answer in zip(pictures, answers, strict=True):
+        assert answer == pytest.approx(model.predict(picture), abs=1e-5)
+
+
 def command(monkeypatch, *arguments) -> int:
     monkeypatch.setattr(sys, "argv", ["predict", *map(str, arguments)])
     return main()
@@ -146,6 +162,12 @@ def test_the_command_prints_a_line_for_each_picture(saved, monkeypatch, capsys):
     assert command(monkeypatch, saved, PICTURE, PICTURE) == 0
     name, probability = next(iter(load_saved(saved).predict(PICTURE).items()))
     assert capsys.readouterr().out == f"{PICTURE}  {name} {probability:.1%}\n" * 2
+
+
+def test_the_command_takes_an_exported_model(tmp_path, monkeypatch, capsys):
+    ORANGE.save(tmp_path / "orange.png")
+    assert command(monkeypatch, write_model(tmp_path / "colours.onnx"), tmp_path / "orange.png") == 0
+    assert capsys.readouterr().out.endswith("orange.png  a red 80.0%\n")
 
 
 def test_the_command_goes_on_after_a_bad_picture_and_says_so(saved, monkeypatch, capsys, tmp_path):

@@ -2,6 +2,7 @@
 
 import copy
 import itertools
+import math
 import sys
 
 import pytest
@@ -14,7 +15,7 @@ from torchvision.datasets.vision import VisionDataset
 
 from helpers.devices import autocast
 from helpers.errors import LessonError, Stopped
-from helpers.models import freeze_norms
+from helpers.models import freeze, freeze_norms
 from helpers.training import (
     compute_loss,
     early_stopping,
@@ -355,7 +356,8 @@ def test_the_recipe_by_hand():
         model = nn.Sequential(nn.Conv2d(3, 4, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 2))
         train(model, datasets)
         states.append(model.state_dict())
-    assert all(torch.equal(states[0][name], states[1][name]) for name in states[0])
+    for name, value in states[0].items():  # the convolutions of `fine_tune` add up in another order
+        torch.testing.assert_close(value, states[1][name], rtol=1e-4, atol=1e-5)
 
 
 def test_fine_tune_that_is_stopped_leaves_the_best_weights():
@@ -377,6 +379,97 @@ def test_fine_tune_that_is_stopped_leaves_the_best_weights():
     assert kept["val_acc"] == [1.0] * 3
     assert all(torch.equal(value, seen[0][name]) for name, value in model.state_dict().items())
     assert not torch.equal(seen[0]["0.weight"], seen[2]["0.weight"])
+
+
+def three_resolutions() -> nn.Sequential:
+    """A network whose maps become smaller three times; its first part is an early one, `0` and `1`."""
+    torch.manual_seed(0)
+    first = (nn.Conv2d(3, 4, 3, 2, 1), nn.BatchNorm2d(4))
+    late = (nn.Conv2d(4, 4, 3, 2, 1), nn.ReLU(), nn.Conv2d(4, 8, 3, 2, 1), nn.ReLU())
+    return nn.Sequential(*first, *late, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 2))
+
+
+@pytest.mark.parametrize(
+    ("choose", "options", "trained"),
+    [
+        (lambda model: model, {}, {"2", "4", "8"}),
+        (lambda model: model, {"all_layers": True}, {"0", "1", "2", "4", "8"}),
+        (lambda model: freeze_norms(model), {}, {"2", "4", "8"}),
+        (lambda model: freeze(model, ("1", "4")), {}, {"1", "4", "8"}),
+    ],
+    ids=["late layers", "all layers", "frozen norms", "the reader's choice"],
+)
+def test_which_layers_fine_tune_trains(choose, options, trained):
+    datasets = {"train": Colours(), "val": prepared(Colours())}
+    model = choose(three_resolutions())
+    before = copy.deepcopy(model.state_dict())
+    needed = [parameter.requires_grad for parameter in model.parameters()]
+    fine_tune(model, datasets, Preprocessing(16), num_epochs=2, **options)
+    after = model.state_dict()
+    assert {name.split(".")[0] for name in before if not torch.equal(before[name], after[name])} == trained
+    assert [parameter.requires_grad for parameter in model.parameters()] == needed, "as the reader left it"
+
+
+@pytest.mark.parametrize(("tuned_acc", "kept"), [(0.9, "probe"), (1.0, "tuned")])
+def test_fine_tune_ends_as_the_probe_where_val_says_so(monkeypatch, tuned_acc, kept):
+    """The probe has all of `val` right here; the training is a pretended one."""
+    states = {}
+
+    def trained(model, *_, **__):
+        states["probe"] = copy.deepcopy(model.state_dict())
+        with torch.no_grad():
+            model[0].weight.add_(1)
+        states["tuned"] = copy.deepcopy(model.state_dict())
+        return model, {"val_acc": [0.2, tuned_acc]}
+
+    monkeypatch.setattr("helpers.training.train_model", trained)
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Conv2d(3, 8, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 2))
+    model, history = fine_tune(model, {"train": Colours(), "val": prepared(Colours())}, Preprocessing(16))
+    assert history == {"val_acc": [0.2, tuned_acc], "probe_acc": [1.0]}
+    assert all(torch.equal(value, states[kept][name]) for name, value in model.state_dict().items())
+
+
+def test_val_only_at_the_end():
+    """The weights are the same as with a curve; `val` is seen once, and by the probe."""
+    ends = {}
+    for curve in (True, False):
+        seen = []
+        model = three_resolutions()
+        model.register_forward_pre_hook(lambda model, _, seen=seen: seen.append(model.training))
+        _, history = fine_tune(
+            model, {"train": Colours(), "val": prepared(Colours())}, Preprocessing(16), num_epochs=3, curve=curve
+        )
+        ends[curve] = model.state_dict(), history, seen.count(False)
+    (with_curve, history, looks), (without, short, fewer) = ends[True], ends[False]
+    assert all(torch.equal(value, without[name]) for name, value in with_curve.items())
+    assert [math.isnan(value) for value in short["val_acc"]] == [True, True, False]
+    assert short["val_loss"][-1] == history["val_loss"][-1] and short["train_loss"] == history["train_loss"]
+    assert looks - fewer == 2, "one batch of val in each of two epochs"
+
+
+def test_what_needs_val_after_each_epoch_says_so():
+    model = tiny_model()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    plateau = torch.optim.lr_scheduler.ReduceLROnPlateau(optimizer)
+    with pytest.raises(LessonError, match="ReduceLROnPlateau needs .* leave curve=False out"):
+        train_model(model, tiny_loaders(), nn.CrossEntropyLoss(), optimizer, plateau, curve=False)
+    with pytest.raises(LessonError, match="Early stopping needs .* leave curve=False out"):
+        train_model(model, tiny_loaders(), nn.CrossEntropyLoss(), optimizer, on_epoch=early_stopping(1), curve=False)
+
+
+def test_without_a_curve_a_stopped_training_leaves_its_last_epoch():
+    seen = []
+
+    def stop(history):
+        seen.append(copy.deepcopy(model.state_dict()))
+        if len(seen) == 2:
+            raise KeyboardInterrupt
+
+    model = tiny_model()
+    with pytest.raises(Stopped, match="after 2 epochs; the model holds the weights of the last of them"):
+        train_model(model, tiny_loaders(), nn.CrossEntropyLoss(), *sgd(model), on_epoch=stop, curve=False)
+    assert all(torch.equal(value, seen[1][name]) for name, value in model.state_dict().items())
 
 
 def test_fine_tune_may_be_ended_early():

@@ -20,13 +20,18 @@ def repository(root: Path = ROOT) -> str:
 
 
 def spellings(address: str) -> list[str]:
-    """How links spell OWNER/REPO: plainly, inside another address, and as the folder of a clone inside another."""
-    return [address, address.replace("/", "%2F"), f"lab%2Ftree%2F{address.partition('/')[2]}%2F"]
+    """How links spell OWNER/REPO: plainly, and inside another address."""
+    return [address, address.replace("/", "%2F")]
 
 
 def documents(root: Path = ROOT) -> list[Path]:
     """What has links to the repository."""
-    return [*sorted(root.glob("*.md")), *sorted(root.glob("docs/*.md")), root / "CITATION.cff", root / "pyproject.toml"]
+    return [
+        *sorted(root.glob("*.md")),
+        *sorted(root.glob("docs/**/*.md")),
+        root / "CITATION.cff",
+        root / "pyproject.toml",
+    ]
 
 
 def main() -> int:

@@ -35,6 +35,7 @@ WEIGHTS, CHECKPOINTS = "helpers/weights.py", "helpers/checkpoints.py"
 TRAINING, FEATURES, EVALUATION = "helpers/training.py", "helpers/features.py", "helpers/evaluation.py"
 IMAGES, LAYOUTS, OWN = "helpers/images.py", "helpers/layouts.py", "helpers/own_images"
 EXPLAIN, FILES, INTERRUPTIONS = "helpers/explain.py", "helpers/files.py", "tests/test_interruptions.py"
+EXPORT, APP = "helpers/export.py", "helpers/app.py"
 EXERCISES = "helpers/exercises/__init__.py"
 EXERCISES_04, EXERCISES_06 = "helpers/exercises/lesson_04.py", "helpers/exercises/lesson_06.py"
 EDITIONS, COURSE = "tools/editions.py", "tools/nbgrader_course.py"
@@ -140,6 +141,12 @@ MUTATIONS = [
         "-m jupyterlab --IdentityProvider.token=",
         "tests/test_security.py",
     ),
+    # shipping
+    Mutation(EXPORT, "return x.round().clamp(0, 255)", "return x", "tests/test_export.py"),
+    Mutation(EXPORT, "(rest + rest // 2 % 2) // 2", "rest // 2", "tests/test_export.py"),
+    Mutation(EXPORT, "        _note(graph, model, takes, precision)", "        pass", "tests/test_export.py"),
+    Mutation(EVALUATION, "float(wrong) * (answered", "(answered", "tests/test_evaluation.py"),
+    Mutation(APP, "self.set_status(400)", "pass", "tests/test_app.py"),
     # what the lessons build by hand
     Mutation(LESSON_01, "MEAN = (0.485, 0.456, 0.406)", "MEAN = (0.5, 0.5, 0.5)", "tests/test_transforms.py"),
     Mutation(LESSON_03, "layer.eval()", "layer.train()", LESSON_03),

@@ -11,7 +11,7 @@ from pathlib import Path
 import nbformat
 from nbformat import NotebookNode, v4
 
-from helpers.exercises import CORRECT, Exercise
+from helpers.exercises import Exercise
 from tools import environment
 from tools.exercise_cells import exercise_of, exercises_of, split
 from tools.notebook_hygiene import METADATA, Lesson
@@ -58,8 +58,7 @@ def exercise_cells(cell: NotebookNode, exercise: Exercise, module: str) -> Itera
         "### BEGIN HIDDEN TESTS",
         f"from {module} import {exercise.name}",
         "",
-        check,
-        f"assert {exercise.name}.status == {CORRECT!r}",
+        check.replace(f"{exercise.name}.check(", f"{exercise.name}.grade(", 1),
         "### END HIDDEN TESTS",
     ]
     yield graded(v4.new_code_cell("\n".join(test)), f"{exercise.name}-test", POINTS, solution=False)
@@ -68,7 +67,7 @@ def exercise_cells(cell: NotebookNode, exercise: Exercise, module: str) -> Itera
         points = [f"- {point}" for point in exercise.rubric]
         words = "\n".join(
             [
-                f"**{exercise.name}, by hand.** Up to {RUBRIC_POINTS} points each:",
+                f"**{exercise.name}, by hand.** Your teacher gives up to {RUBRIC_POINTS} points for each:",
                 "",
                 *points,
                 "",

@@ -1,9 +1,9 @@
 """Set the lessons up from the stick that this file lies on, without a network, and open JupyterLab.
 
-    python start.py            in the folder transfer-learning of your home; a second time only opens it
-    python start.py FOLDER     in another one
+    python3 start.py            in the folder transfer-learning of your home; a second time only opens it
+    python3 start.py FOLDER     in another one
 
-`make stick` puts this file there, under that name. It needs nothing but Python.
+On Windows it is `python`. `make stick` puts this file there, under that name. It needs nothing but Python.
 """
 
 import os
@@ -12,6 +12,9 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+
+ME = Path(sys.executable).name  # python3, or python where there is no other name
+DISK_PER_WHEEL = 2.1  # measured: 3.1 GB of packages are 6.2 GB on disk
 
 
 def kind() -> str:
@@ -29,9 +32,13 @@ def copy_lessons(stick: Path, folder: Path) -> None:
     if (folder / "notebooks").is_dir():
         return
     if folder.exists():
-        sys.exit(f"{folder} is there already and holds no lessons; name another folder: python start.py FOLDER")
+        sys.exit(f"{folder} is there already and holds no lessons; name another folder: {ME} start.py FOLDER")
     part = folder.with_name(folder.name + ".part")
-    shutil.copytree(stick / "lessons", part, dirs_exist_ok=True)
+    for source in (stick / "lessons").rglob("*"):  # contents alone: on a stick that may only be read, all is read-only
+        if source.is_file():
+            copy = part / source.relative_to(stick / "lessons")
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(source, copy)
     part.rename(folder)
 
 
@@ -44,6 +51,11 @@ def install(stick: Path, folder: Path) -> None:
     if not wheels.is_dir():
         there = ", ".join(sorted(path.name for path in wheels.parent.iterdir()))
         sys.exit(f"This laptop is {kind()}; the stick has packages for {there}. Run `make stick` on such a laptop too.")
+    gigabytes = sum(wheel.stat().st_size for wheel in wheels.iterdir()) / 1e9
+    needed, free = DISK_PER_WHEEL * gigabytes, shutil.disk_usage(folder).free / 1e9
+    if free < needed:
+        sys.exit(f"{folder} needs {needed:.1f} GB of disk, {free:.1f} GB are free: make room, or name another folder.")
+    print(f"Setting up {needed:.1f} GB in {folder}, from {gigabytes:.1f} GB of packages: some minutes.", flush=True)
     subprocess.run([sys.executable, "-m", "venv", "--clear", folder / ".venv"], check=True)
     packages = ["--no-index", "--find-links", wheels, "--constraint", "requirements.txt", "--editable", "."]
     subprocess.run([python_of(folder), "-m", "pip", "install", *packages], cwd=folder, check=True)
@@ -53,8 +65,11 @@ def install(stick: Path, folder: Path) -> None:
 def main() -> int:
     stick = Path(__file__).resolve().parent
     folder = Path(sys.argv[1] if len(sys.argv) > 1 else Path.home() / "transfer-learning").resolve()
-    copy_lessons(stick, folder)
-    install(stick, folder)
+    try:
+        copy_lessons(stick, folder)
+        install(stick, folder)
+    except (OSError, subprocess.CalledProcessError) as error:
+        sys.exit(f"The set-up did not finish: {error}. The same command starts it afresh.")
     lab = [python_of(folder), "-m", "jupyterlab", "notebooks/00_start_here.ipynb"]
     return subprocess.run(lab, cwd=folder).returncode
 

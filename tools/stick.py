@@ -61,7 +61,7 @@ def main() -> int:
         return 1
     except subprocess.CalledProcessError as error:
         return error.returncode  # pip has said why
-    print(f"On a laptop, in {stick.name} on the stick: python start.py")
+    print(f"On a laptop, in {stick.name} on the stick: python3 start.py (on Windows: python start.py)")
     return 0
 
 

@@ -4,6 +4,7 @@ import os
 import pwd
 import resource
 import socket
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -13,6 +14,8 @@ from tornado.web import HTTPError
 
 LESSONS = Path(__file__).resolve().parents[2]  # shared: all accounts read it, none writes it
 HUB = LESSONS / ".venv-hub" / "bin"
+# Not `git daemon`, which would leave it running behind a hub that has been stopped.
+GIT_DAEMON = subprocess.check_output(["git", "--exec-path"], text=True).strip() + "/git-daemon"
 PORT = 8000
 GIT_PORT = 9418  # of this machine only
 MEMORY = "3G"  # of each process of an account: docs/hub/README.md says what lessons take
@@ -95,9 +98,16 @@ c.JupyterHub.services = [
     {
         # The branch `notebooks`, which `make hub` makes, for nbgitpuller; to this machine only.
         "name": "lessons",
-        "command": ["git", "-c", f"safe.directory={LESSONS}", "daemon", "--listen=127.0.0.1", f"--port={GIT_PORT}"]
-        + ["--export-all", f"--base-path={LESSONS.parent}", str(LESSONS)],
-        "user": "nobody",
+        "command": [
+            *(GIT_DAEMON, "--listen=127.0.0.1", f"--port={GIT_PORT}", "--reuseaddr"),
+            *("--export-all", f"--base-path={LESSONS.parent}", str(LESSONS)),
+        ],
+        "user": "nobody",  # to whom git shows a folder of root only where it is told that it may
+        "environment": {
+            "GIT_CONFIG_COUNT": "1",
+            "GIT_CONFIG_KEY_0": "safe.directory",
+            "GIT_CONFIG_VALUE_0": "*",
+        },
     },
 ]
 c.JupyterHub.load_roles = [

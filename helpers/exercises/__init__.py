@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from helpers.devices import seeded
+from helpers.errors import OneLine
 
 Answer = Any  # a learner's: it may be anything
 CORRECT, NOT_YET, NOT_ATTEMPTED = "correct", "not yet", "not attempted"
@@ -20,6 +21,10 @@ class NotAttempted(Exception):
     """The answer still holds `...`."""
 
 
+class NoPoint(OneLine, Exception):
+    """What a cell ends in that checks an answer for its point; no learner meets it while learning."""
+
+
 class Exercise:
     """One question of a lesson.
 
@@ -28,7 +33,7 @@ class Exercise:
             Its name is that of the exercise. It judges what an answer does, not how it is written.
         hints: from a nudge to nearly all.
         answer: source code that takes the place of the `...`.
-        rubric: for an open question, what the learner judges, one point each.
+        rubric: for an open question, what is left to judge for the learner, or for a teacher who gives points.
 
     Attributes:
         status: `CORRECT`, `NOT_YET` or `NOT_ATTEMPTED`, of the last answer.
@@ -63,8 +68,18 @@ class Exercise:
         remark = self.judge(*answers)
         if self.rubric:
             points = [f"\n- {point}" for point in self.rubric]
-            remark += "".join([" Judge the rest yourself, a point for each:", *points])
+            remark += "".join([" Judge the rest yourself:", *points])
         return remark
+
+    def grade(self, *answers: Answer) -> None:
+        """Check the answers where a program gives the point, such as nbgrader, which gives none to a cell that fails.
+
+        Raises:
+            NoPoint: they are not right; `check` has said why.
+        """
+        self.check(*answers)
+        if self.status != CORRECT:
+            raise NoPoint(f"no point for {self.name}, for the reason above.")
 
     def hint(self) -> None:
         """Print the next hint; the last one stays."""

@@ -1,6 +1,8 @@
 """The exercises of lesson 09."""
 
+import re
 from collections import Counter
+from itertools import combinations
 
 import numpy as np
 from sklearn.neighbors import KNeighborsClassifier
@@ -12,14 +14,21 @@ from helpers.exercises import Answer, Exercises, NotYet, choose, match, number, 
 from helpers.inference import load_saved
 
 exercises = Exercises()
-FEW = 10  # new pictures of a class, at least
-ASKED = 40  # new pictures of a class, at most: the check should not take long
+FEW = 10  # new images of a class, at least
+ASKED = 20  # new images of a class, at most: the check should not take long
+NAMES = {  # of images: the nest that each shows
+    "2026-05-03_nest1_IMG_0007.jpg": 1,
+    "2026-05-03_nest12_IMG_0008.jpg": 12,
+    "2026-05-04_nest1_IMG_0031.jpg": 1,
+    "2026-05-04_nest4_IMG_0040.jpg": 4,
+    "2026-06-11_nest12_IMG_0112.jpg": 12,
+}
 
 
 @exercises.add(
     hints=(
-        "The check-up decodes each file, and compares what the pictures look like. What does it know of bees?",
-        "Which of them is a sound picture that looks like no other one?",
+        "The check decodes each file and compares what the images look like. What does it know about bees?",
+        "Which of them is a valid image that looks like no other image?",
     ),
     answer='not_found = "stray.jpg"',
 )
@@ -28,20 +37,20 @@ def q1(not_found: Answer) -> str:
         not_found,
         "stray.jpg",
         {
-            "cut.jpg": "Its header is in order, but the check-up decodes every file to its last byte.",
-            "page.jpg": "It is called like a picture, and no decoder can read it.",
-            "again.jpg": "No byte is the same, but it looks the same: a perceptual hash sees that.",
-            "both.jpg": "It looks like a picture of the other class: a perceptual hash sees that.",
+            "cut.jpg": "Its header is valid, but the check decodes every file to its last byte.",
+            "page.jpg": "It is named like an image, but no decoder can read it.",
+            "again.jpg": "No byte is the same, but it looks the same: a perceptual hash finds it.",
+            "both.jpg": "It looks like an image of another class: a perceptual hash finds it.",
         },
     )
-    return "A sound picture, seen once, in the wrong folder: one must know what a bee is."
+    return "It is a valid image without a copy, in the wrong folder. To notice it, you must know what a bee looks like."
 
 
 @exercises.add(
     hints=(
-        "A and D are about files. B and C are about one picture that is there twice.",
-        "B: the picture was learned from, and then asked about. Lesson 02 measured what that is worth.",
-        "C: one picture, two classes. Can both be right?",
+        "A and D are about files. B and C are about an image that is there twice.",
+        "B: the same image is in the training set and in the validation set. Lesson 02 measured the effect.",
+        "C: one image, two classes. Can both labels be right?",
     ),
     answer="""
 effects = {
@@ -57,18 +66,46 @@ def q2(effects: Answer) -> str:
         effects,
         {"A": "stops the training", "B": "score too good", "C": "labels wrong", "D": "harmless"},
         {
-            "A": "sooner or later the loader decodes it, in the middle of an epoch.",
-            "B": "the picture is in both splits: val rewards remembering.",
-            "C": "the same picture is called an ant here and a wasp there.",
-            "D": "these programs' files become neither classes nor pictures.",
+            "A": "sooner or later the loader decodes it, during an epoch.",
+            "B": "the image is in both splits, so val rewards a model that memorises.",
+            "C": "the same image is labelled ant in one place and wasp in another.",
+            "D": "hidden folders become neither classes nor images.",
         },
     )
-    return "The loudest of them, A, is the least dangerous: the other two with !! nobody would notice."
+    return "A is the least dangerous, because you notice it: the training stops. B and C would go unnoticed."
 
 
 @exercises.add(
     hints=(
-        "With `cv=5` the two copies may lie in different fifths. Then the probe has seen the picture after all.",
+        "What do two images of one nest have in common in their names, whatever the day and the number?",
+        "`\\\\d+` stands for one or more digits, and the parentheses surround what names the group: `(cam\\\\d+)`.",
+        "`\\\\d` alone is one digit: it would take nest 12 for nest 1.",
+    ),
+    answer='pattern = r"(nest\\d+)"',
+)
+def q3(pattern: Answer) -> str:
+    if not isinstance(pattern, str):
+        raise NotYet(f"A pattern is text, as in r'(cam\\d+)', not {shown(pattern)}.")
+    try:
+        search = re.compile(pattern).search
+    except re.error as error:
+        raise NotYet(f"{shown(pattern)} is not a regular expression: {error}.") from None
+    if not re.compile(pattern).groups:
+        raise NotYet("Put parentheses around the part that names the group.")
+    groups = {name: found[1] for name in NAMES if (found := search(name))}
+    if missing := [name for name in NAMES if name not in groups]:
+        raise NotYet(f"The pattern is not found in {missing[0]!r}.")
+    for (one, nest), (other, nest_of_other) in combinations(NAMES.items(), 2):
+        if nest == nest_of_other and groups[one] != groups[other]:
+            raise NotYet(f"{one!r} and {other!r} show the same nest, and the pattern puts them into different groups.")
+        if nest != nest_of_other and groups[one] == groups[other]:
+            raise NotYet(f"{one!r} and {other!r} show different nests, and the pattern puts them into one group.")
+    return "Images of one nest stay on one side of the split, on whatever day they were taken."
+
+
+@exercises.add(
+    hints=(
+        "With `cv=5`, images of one series may be in different folds. Then the probe has seen the animal before.",
         "`StratifiedGroupKFold(5)` keeps each group in one fifth, and all classes in each.",
         "`cross_val_predict(probe, features, labels, groups=groups, cv=..., method='predict_proba')`",
     ),
@@ -77,118 +114,91 @@ from sklearn.model_selection import StratifiedGroupKFold
 
 
 def judged_by_others(probe, features, labels, groups):
-    """Probabilities (pictures, classes), each from a probe that knows no copy of the picture."""
+    """Probabilities (images, classes), each from a probe that has seen no image of the group."""
     return cross_val_predict(
         probe, features, labels, groups=groups, cv=StratifiedGroupKFold(5), method="predict_proba"
     )
 ''',
 )
-def q3(judged_by_others: Answer) -> str:
+def q4(judged_by_others: Answer) -> str:
     generator = np.random.default_rng(0)
-    remembers = KNeighborsClassifier(1)  # learns by heart, and finds what looks alike
+    remembers = KNeighborsClassifier(1)  # memorises, and finds what looks alike
     features, labels = generator.normal(size=(60, 4)), generator.permutation(np.arange(60) % 2)
 
     def right(features: np.ndarray, labels: np.ndarray, groups: np.ndarray) -> np.ndarray:
         result = np.asarray(result_of(judged_by_others, remembers, features, labels, groups))
         if result.shape != (len(labels), 2):
             raise NotYet(
-                f"{len(labels)} pictures of 2 classes went in; the result has the shape {result.shape}. "
+                f"{len(labels)} images of 2 classes went in; the result has the shape {result.shape}. "
                 "method='predict_proba' gives a row for each."
             )
         return result.argmax(1) == labels
 
-    # The labels are tossed coins: who has not seen a picture, or its copy, can only guess.
+    # The labels are random: a probe that has not seen an image, or its copy, can only guess.
     if right(features, labels, np.arange(60)).mean() > 0.8:
-        raise NotYet("It was asked about pictures that it was trained on. It knows them by heart, wrong labels too.")
+        raise NotYet(
+            "Each image was judged by a probe that was trained on it. It has memorised the labels, wrong ones too."
+        )
     twice = [np.concatenate([part, part]) for part in (features, labels, np.arange(60))]
     if right(*twice).mean() > 0.8:
-        raise NotYet("Where the copy of a picture was learned, it is no stranger. Keep each group in one fold.")
-    apart = features + 20 * labels[:, None]  # easy: whoever is wrong here has mixed up the pictures
+        raise NotYet("An image was judged by a probe that was trained on its copy. Keep each group in one fold.")
+    apart = features + 20 * labels[:, None]  # easy: an error here means that the rows are mixed up
     if not right(apart, labels, np.arange(60)).all():
-        raise NotYet("The rows are not in the order of the pictures.")
-    return "Each picture is judged by a probe that knows neither it nor its copies."
+        raise NotYet("The rows are not in the order of the images.")
+    return "Each image is judged by a probe that has seen neither it nor another image of its group."
 
 
 @exercises.add(
     hints=(
-        "`max(probabilities, key=probabilities.get)` is the name with the largest probability.",
-        "At the threshold itself it is sure enough: `<`, not `<=`.",
+        "The half-width of a 95 % interval is about 1.96 * sqrt(p * (1 - p) / n), with accuracy p and n images.",
+        "Solve for n: n = p * (1 - p) * (1.96 / 0.03) ** 2.",
+        "Or try it: `Accuracy(right=90, total=100)` prints its interval. How many images until it spans six points?",
     ),
-    answer='''
-def answer_or_unsure(probabilities, threshold):
-    """The most probable class of what `model.predict` returns, or "unsure" below the threshold."""
-    name = max(probabilities, key=probabilities.get)
-    return name if probabilities[name] >= threshold else "unsure"
-''',
+    answer="test_images = round(0.9 * 0.1 * (1.96 / 0.03) ** 2)",
 )
-def q4(answer_or_unsure: Answer) -> str:
-    sure = {"bees": 0.95, "ants": 0.05}
-    answer = result_of(answer_or_unsure, dict(sure), 0.9)
-    if answer == "ants":
-        raise NotYet("It says ants to 5 % ants and 95 % bees.")
-    if not isinstance(answer, str):
-        raise NotYet(f"A word is expected, 'bees' or 'unsure', not {shown(answer)}.")
-    if answer != "bees":
-        raise NotYet(f"At 95 % bees and a threshold of 0.9 it should say 'bees', not {shown(answer)}.")
-    answer = result_of(answer_or_unsure, {"bees": 0.6, "ants": 0.4}, 0.9)
-    if answer != "unsure":
-        raise NotYet(f"At 60 % bees and a threshold of 0.9 it should say 'unsure', not {shown(answer)}.")
-    if result_of(answer_or_unsure, {"bees": 0.6, "ants": 0.4}, 0.5) != "bees":
-        raise NotYet("The threshold is an argument: at 60 % bees and a threshold of 0.5 the answer is 'bees'.")
-    if result_of(answer_or_unsure, {"b": 0.2, "a": 0.1, "d": 0.6, "e": 0.1}, 0.15) != "d":
-        raise NotYet("There may be more than two classes, and in any order.")
-    if result_of(answer_or_unsure, {"bees": 0.75, "ants": 0.25}, 0.75) != "bees":
-        raise NotYet("A probability of exactly the threshold is enough: unsure is what lies below it.")
-    return "It will still be sure of some cups. A class 'something else', with pictures, is the better way."
+def q5(test_images: Answer) -> str:
+    n = round(number(test_images))
+    if n < 10:
+        raise NotYet(f"With {n} images the interval is wider than that by far.")
+    result = Accuracy(round(0.9 * n), n)
+    width = 100 * (result.high - result.low) / 2
+    if width > 3.3:
+        raise NotYet(f"With {n} test images the interval is about ±{width:.1f} points. More are needed.")
+    if width < 2.7:
+        raise NotYet(f"With {n} test images the interval is about ±{width:.1f} points. Fewer are enough.")
+    return f"With {n} test images, 90 % comes with ±{width:.1f} points. Half the width takes four times as many."
 
 
 @exercises.add(
     hints=(
-        "Go along the line at an accuracy of 0.9, up to the better curve.",
-        "From there go down. The axis is logarithmic: between 5 and 10 are 6, 7, 8, 9.",
-    ),
-    answer="drawings_of_each = 7",
-)
-def q5(drawings_of_each: Answer) -> str:
-    drawings = number(drawings_of_each)
-    if drawings in (100, 300):
-        raise NotYet("That is for all ten signs together. How many of each?")
-    if drawings < 6:
-        raise NotYet("With so few, both curves are below 0.9.")
-    if drawings > 20:
-        raise NotYet("That would do, but people's patience is short: the curve reaches 0.9 earlier.")
-    return "About seven of each, or ten to be safe. Draw more, and keep some of them to test with."
-
-
-@exercises.add(
-    hints=(
-        "Put your pictures into one folder per class, and let `check_folder` look at it first.",
+        "Put your images into one folder per class, and run `check_folder` on it first.",
         "`model, parts = train_on(folder, preprocessing)`, then `save_model(path, model, parts['train'].classes, "
         "preprocessing)`.",
-        "The new pictures: some that you set aside before, in folders with the names of the classes.",
+        "The new images: some that you set aside before, in folders with the names of the classes.",
     ),
     answer="""
-network, parts = train_on(track.folder / "train", preprocessing)
+small = preprocessing.at(96)  # quick, and a little less accurate
+network, parts = train_on(folder, small)  # put your own folder here
 my_model = home / "mine.safetensors"
-save_model(my_model, network, parts["train"].classes, preprocessing)
-my_new_pictures = track.folder / "val"
+save_model(my_model, network, parts["train"].classes, small)
+my_new_images = track.folder / "val"
 """,
     rubric=(
-        "The new pictures differ from the trained ones as those in real use will: another day, place or camera.",
-        "I have looked at the most wrong ones and at the suspects, and say what they have in common.",
-        "I have compared with something simpler, or with the full fine_tune, and give intervals.",
+        "The new images differ from the training images as those in real use will: another day, place or camera.",
+        "I have looked at the errors and the suspicious labels, and I say what they have in common.",
+        "I have compared the probe with fine-tuning, and I give intervals.",
     ),
 )
-def q6(my_model: Answer, my_new_pictures: Answer) -> str:
+def q6(my_model: Answer, my_new_images: Answer) -> str:
     try:
         model = load_saved(my_model)
-        new = ImageDataset(my_new_pictures, class_names=model.class_names)
+        new = ImageDataset(my_new_images, class_names=model.class_names)
     except LessonError as error:
         raise NotYet(str(error)) from None
     counts = {name: new.targets.count(index) for index, name in enumerate(model.class_names)}
     least = min(counts, key=counts.__getitem__)
     if counts[least] < FEW:
-        raise NotYet(f"There are {counts[least]} new pictures of {least!r}; {FEW} of each class are needed.")
+        raise NotYet(f"There are {counts[least]} new images of {least!r}; {FEW} of each class are needed.")
     asked = []
     for index, name in enumerate(model.class_names):
         of_class = [(path, name) for path, label in new.samples if label == index]
@@ -202,4 +212,4 @@ def q6(my_model: Answer, my_new_pictures: Answer) -> str:
     if result.low <= guessing:
         raise NotYet(f"{result} are right, and always naming one class gets {guessing:.0%}: no better than that.")
     sampled = f" (at most {ASKED} of each class were asked)" if len(asked) < len(new) else ""
-    return f"Of {result.total} new pictures{sampled} {result} are right, if the network has seen none of them."
+    return f"Of {result.total} new images{sampled} {result} are right, if none of them was used in training."

@@ -4,13 +4,14 @@ from helpers.findings import Finding
 from helpers.own_images.archives import extract_pictures
 from helpers.own_images.groups import groups_by_column, groups_by_day, groups_by_folder, groups_by_name
 from helpers.own_images.report import FolderReport, check_folder
-from helpers.own_images.splits import split_folder, split_indices
+from helpers.own_images.splits import folder_datasets, split_folder, split_indices
 
 __all__ = [
     "Finding",
     "FolderReport",
     "check_folder",
     "extract_pictures",
+    "folder_datasets",
     "groups_by_column",
     "groups_by_day",
     "groups_by_folder",

@@ -322,7 +322,7 @@ def check_folder(folder: str | Path) -> FolderReport:
     layout = read_layout(folder)
     files = _Files(layout)
     seen, unreadable = [], {}
-    for path, split, label in tqdm(files.images, unit="picture"):
+    for path, split, label in tqdm(files.images, unit="picture", disable=None):
         try:
             decoded = decode_image(path, DECODED)
         except UnreadableImage as error:

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from helpers.data import SampleDataset
+from helpers.data import SampleDataset, image_datasets
 from helpers.errors import LessonError
 from helpers.own_images.groups import join_groups
 from helpers.own_images.report import FolderReport
@@ -81,9 +81,8 @@ def split_folder(
     if "val" in splits or (splits - {""} and "train" not in splits):
         names = " and ".join(path.name for path in report.layout.splits.values())
         raise LessonError(f"{folder} is split already, into {names}; helpers.data.image_datasets takes it as it is.")
-    if report.unreadable and not skip_unreadable:
-        name, why = next(iter(report.unreadable.items()))
-        raise LessonError(f"{folder / name} {why.reason}; {why.remedy}, or go on without: skip_unreadable=True.")
+    if not skip_unreadable:
+        _refuse_unreadable(report)
     class_names = list(report.counts())
     if len(class_names) < 2:
         one = f"one class with pictures, {class_names[0]!r}" if class_names else "no class with pictures"
@@ -119,3 +118,34 @@ def split_folder(
         for split, transform in data_transforms(preprocessing).items()
         if indices.get(split)
     }
+
+
+def folder_datasets(
+    report: FolderReport, preprocessing: Preprocessing, seed: int = 0, skip_unreadable: bool = False
+) -> dict[str, SampleDataset]:
+    """Datasets of any folder that `check_folder` takes: by its own splits, or by those of `split_folder`.
+
+    Args:
+        report, preprocessing, seed, skip_unreadable: as for `split_folder`.
+
+    Returns:
+        `train` and `val`, and `test` where there is one, each with its transform.
+
+    Raises:
+        LessonError: as from `split_folder`, or `image_datasets` for a folder with splits.
+    """
+    if "val" not in report.layout.splits:
+        return split_folder(report, preprocessing, seed, skip_unreadable)
+    if not skip_unreadable:
+        _refuse_unreadable(report)
+    readable = {str(report.folder / picture.name) for picture in report.pictures}
+    return {
+        split: SampleDataset([s for s in part.samples if s[0] in readable], part.classes, part.transform)
+        for split, part in image_datasets(report.folder, preprocessing).items()
+    }
+
+
+def _refuse_unreadable(report: FolderReport) -> None:
+    for name, why in report.unreadable.items():
+        path = report.folder / name
+        raise LessonError(f"{path} {why.reason}; {why.remedy}, or go on without: skip_unreadable=True.")

@@ -14,7 +14,9 @@ from helpers.checkpoints import History
 from helpers.data import image_datasets, make_dataloader, make_dataloaders
 from helpers.evaluation import predict
 from helpers.explain import grad_cam
+from helpers.export import cpu_copy
 from helpers.features import extract_features, penultimate_features, probe_head
+from helpers.inference import SavedModel
 from helpers.models import activation_bytes, count_multiply_adds, freeze, parameter_groups, replace_head
 from helpers.plots import visualize_model
 from helpers.training import fine_tune, lr_range_test, run_epoch, train_model
@@ -150,6 +152,15 @@ def counted(model, datasets):
     return count_multiply_adds(model, 24), activation_bytes(model, 24)
 
 
+def answered(model, datasets):
+    picture = datasets["val"].loader(datasets["val"].samples[0][0])
+    return SavedModel(model.eval(), "small", CLASSES, PREPROCESSING).predict([picture, picture])
+
+
+def copied_for_export(model, datasets):
+    return [(str(p.device), str(p.dtype)) for p in cpu_copy(model).parameters()]
+
+
 def given_a_new_head(model, datasets):
     return [tuple(part.shape) for part in weights(replace_head(model, 5))]
 
@@ -172,6 +183,8 @@ HELPERS = [
     explained,
     explored,
     counted,
+    answered,
+    copied_for_export,
     given_a_new_head,
 ]
 

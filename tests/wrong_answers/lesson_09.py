@@ -3,12 +3,11 @@
 from pathlib import Path
 
 JUDGED = "def judged_by_others(probe, features, labels, groups):\n    {}"
-ANSWER = "def answer_or_unsure(probabilities, threshold):\n    {}"
 UNTRAINED = (
     "torch.manual_seed(0)\n"
     "my_model = home / 'untrained.safetensors'\n"
-    "save_model(my_model, replace_head(load_model(track.weights), {}), {}, preprocessing)\n"
-    "my_new_pictures = {}"
+    "save_model(my_model, replace_head(load_model(track.weights), {}), {}, preprocessing.at(32))\n"
+    "my_new_images = {}"
 )
 
 WRONG = {
@@ -16,7 +15,7 @@ WRONG = {
         ("not_found = 'cut.jpg'", "to its last byte"),
         ("not_found = 'page.jpg'", "no decoder can read it"),
         ("not_found = 'again.jpg'", "No byte is the same"),
-        ("not_found = 'both.jpg'", "a picture of the other class"),
+        ("not_found = 'both.jpg'", "an image of another class"),
         ("not_found = 'turned.png'", "Choose one of"),
     ],
     "q2": [
@@ -26,27 +25,37 @@ WRONG = {
         ),
         (
             "effects = {'A': 'stops the training', 'B': 'harmless', 'C': 'labels wrong', 'D': 'harmless'}",
-            "B: the picture is in both splits",
+            "B: the image is in both splits",
         ),
         (
             "effects = {'A': 'stops the training', 'B': 'score too good', 'C': 'harmless', 'D': 'harmless'}",
-            "C: the same picture is called",
+            "C: the same image is labelled",
         ),
         (
             "effects = {'A': 'stops the training', 'B': 'score too good', 'C': 'labels wrong', 'D': 'labels wrong'}",
-            "D: these programs' files",
+            "D: hidden folders",
         ),
         ("effects = {'A': 'bad', 'B': 'bad', 'C': 'bad', 'D': 'good'}", "A: choose one of"),
         ("effects = 'harmless'", "A dictionary with the keys A, B, C, D"),
     ],
     "q3": [
+        ("pattern = r'nest\\d+'", "Put parentheses"),
+        ("pattern = r'(nest\\d)'", "show different nests"),
+        ("pattern = r'(\\d+-\\d+-\\d+)'", "show different nests"),
+        ("pattern = r'(IMG_\\d+)'", "show the same nest"),
+        ("pattern = r'(nest)'", "show different nests"),
+        ("pattern = r'(hive\\d+)'", "not found in '2026-05-03_nest1"),
+        ("pattern = r'(nest\\d+'", "not a regular expression"),
+        ("pattern = 12", "A pattern is text"),
+    ],
+    "q4": [
         (
             JUDGED.format("return cross_val_predict(probe, features, labels, cv=5, method='predict_proba')"),
             "Keep each group in one fold",
         ),
         (
             JUDGED.format("return probe.fit(features, labels).predict_proba(features)"),
-            "trained on. It knows them by heart",
+            "It has memorised the labels",
         ),
         (
             "from sklearn.model_selection import GroupKFold\n\n\n"
@@ -61,55 +70,36 @@ WRONG = {
                 "        rows.append(probe.fit(features[train], labels[train]).predict_proba(features[test]))\n"
                 "    return np.concatenate(rows)"
             ),
-            "not in the order of the pictures",
+            "not in the order of the images",
         ),
         (JUDGED.format("pass"), "end with `return`?"),
     ],
-    "q4": [
-        (ANSWER.format("return next(iter(probabilities))"), "should say 'unsure'"),
-        (ANSWER.format("return min(probabilities, key=probabilities.get)"), "It says ants"),
-        (ANSWER.format("return max(probabilities.values())"), "A word is expected"),
-        (
-            ANSWER.format("best = max(probabilities)")
-            + "\n    return best if max(probabilities.values()) >= threshold else 'unsure'",
-            "more than two classes, and in any order",
-        ),
-        (
-            ANSWER.format("name = max(probabilities, key=probabilities.get)")
-            + "\n    return name if probabilities[name] > 0.9 else 'unsure'",
-            "The threshold is an argument",
-        ),
-        (
-            ANSWER.format("name, probability = next(iter(probabilities.items()))")
-            + "\n    return name if probability >= threshold else 'unsure'",
-            "in any order",
-        ),
-        (
-            ANSWER.format("name = max(probabilities, key=probabilities.get)")
-            + "\n    return name if probabilities[name] > threshold else 'unsure'",
-            "exactly the threshold",
-        ),
-    ],
     "q5": [
-        ("drawings_of_each = 2", "below 0.9"),
-        ("drawings_of_each = 5", "below 0.9"),
-        ("drawings_of_each = 60", "reaches 0.9 earlier"),
-        ("drawings_of_each = 100", "How many of each"),
-        ("drawings_of_each = 'ten'", "One number is expected"),
+        ("test_images = 100", "More are needed"),
+        ("test_images = 20", "More are needed"),
+        ("test_images = 3", "wider than that by far"),
+        ("test_images = 1000", "Fewer are enough"),
+        ("test_images = 'many'", "One number is expected"),
     ],
     "q6": [
-        ("my_model = home / 'nowhere'\nmy_new_pictures = track.folder / 'val'", "is not there"),
-        ("my_model = '~/nowhere.safetensors'\nmy_new_pictures = track.folder / 'val'", str(Path.home())),
-        (UNTRAINED.format(2, "['ants', 'bees']", "track.folder / 'nowhere'"), "is not there"),
-        (UNTRAINED.format(2, "['ants', 'bees']", "new_picture"), "is a file; give a folder"),
-        (UNTRAINED.format(2, "['ants', 'wasps']", "track.folder / 'val'"), "has the class 'bees'"),
-        (UNTRAINED.format(3, "['ants', 'bees', 'wasps']", "track.folder / 'val'"), "0 new pictures of 'wasps'"),
-        (UNTRAINED.format(2, "['ants', 'bees']", "track.folder / 'val'"), "no better than that"),
+        ("my_model = home / 'nowhere'\nmy_new_images = track.folder / 'val'", "is not there"),
+        ("my_model = '~/nowhere.safetensors'\nmy_new_images = track.folder / 'val'", str(Path.home())),
+        (UNTRAINED.format(6, "class_names", "track.folder / 'nowhere'"), "is not there"),
+        (UNTRAINED.format(6, "class_names", "new_images[0]"), "is a file; give a folder"),
+        (UNTRAINED.format(5, "class_names[1:]", "track.folder / 'val'"), "has the class 'ants'"),
+        (UNTRAINED.format(7, "[*class_names, 'zebras']", "track.folder / 'val'"), "0 new images of 'zebras'"),
+        (
+            "my_model = home / 'mixed_up.safetensors'\n"
+            "save_model(my_model, model, [*class_names[1:], class_names[0]], preprocessing.at(96))\n"
+            "my_new_images = track.folder / 'val'",
+            "no better than that",
+        ),
     ],
 }
 
 RIGHT = {
-    "q3": [
+    "q3": ["pattern = r'_(nest[0-9]+)_'", "pattern = r'nest(\\d+)'", "pattern = r'_([^_]+)_IMG'"],
+    "q4": [
         "from sklearn.model_selection import GroupKFold\n\n\n"
         + JUDGED.format(
             "result = np.empty((len(labels), 2))\n"
@@ -118,9 +108,9 @@ RIGHT = {
             "    return result"
         )
     ],
-    "q4": [
-        ANSWER.format("best = sorted(probabilities.items(), key=lambda item: item[1])[-1]")
-        + "\n    return 'unsure' if best[1] < threshold else best[0]"
+    "q5": [
+        "test_images = 350",
+        "test_images = 384.16",
+        "import math\n\ntest_images = math.ceil(0.09 / (0.03 / 2) ** 2)",
     ],
-    "q5": ["drawings_of_each = 6.5", "drawings_of_each = 10", "drawings_of_each = 15.0"],
 }

@@ -1,0 +1,324 @@
+"""From a folder of pictures, or of shards, to a trained model in one file.
+
+python -m helpers.train FOLDER --out MODEL
+torchrun --standalone --nproc-per-node=2 -m helpers.train FOLDER --out MODEL
+"""
+
+import argparse
+import os
+import platform
+import sys
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NoReturn
+
+import torch
+from torch import nn
+
+from helpers.checkpoints import History
+from helpers.costs import duration, measure_steps
+from helpers.data import SampleDataset, make_dataloader, with_transform
+from helpers.devices import autocast_dtype, best_device, device_of
+from helpers.distributed import of_first, process_group, rank, replicate, world_size
+from helpers.errors import LessonError, Stopped
+from helpers.evaluation import accuracy, predict
+from helpers.features import probe_head
+from helpers.files import atomic_write
+from helpers.inference import save_model
+from helpers.models import BATCH_NORM, activation_bytes, count_parameters, freeze_norms, load_model, replace_head
+from helpers.own_images import check_folder, folder_datasets
+from helpers.shard import ShardDataset, is_sharded, shard_datasets
+from helpers.training import early_stopping, fine_tune, fine_tuning, fine_tuning_epochs
+from helpers.training_card import training_card
+from helpers.training_log import TrainingLog
+from helpers.transforms import eval_transform
+from helpers.weights import SOURCES, Preprocessing, preprocessing_of
+
+LISTED = 20  # classes, at most, of which each has a line in the report
+
+Datasets = Mapping[str, SampleDataset | ShardDataset]
+
+
+def main() -> int:
+    """Trains, reports and saves; the exit status is 1 after an error, 2 after a wrong option, 130 after a stop."""
+    options = _options(sys.argv[1:])
+    try:
+        with process_group(_device(options)):
+            _run(options)
+    except LessonError as error:
+        return _end(str(error))
+    except KeyboardInterrupt as stop:
+        return _end(str(stop) if isinstance(stop, Stopped) else "stopped.", 130)
+    except (MemoryError, RuntimeError) as error:
+        if not _is_out_of_memory(error):
+            raise
+        return _end(
+            f"The memory is full with batches of {options.batch_size} images; take a smaller --batch-size or "
+            "--image-size. --dry-run says how much they need."
+        )
+    return 0
+
+
+def _end(message: str, status: int = 1) -> int:
+    print(message, file=sys.stderr, flush=True)
+    return status
+
+
+def _is_out_of_memory(error: BaseException) -> bool:
+    return isinstance(error, (MemoryError, torch.OutOfMemoryError)) or any(
+        words in str(error) for words in ("can't allocate memory", "not enough memory")
+    )
+
+
+def _device(options: argparse.Namespace) -> torch.device:
+    try:
+        device = torch.device(options.device) if options.device else best_device()
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:  # each kind of device says in its own way that it is not there
+        reason = str(error).splitlines()[0]
+        raise LessonError(f"There is no device {options.device!r} ({reason}); leave --device out.") from error
+    if options.precision:
+        os.environ["TL_PRECISION"] = options.precision
+    return device
+
+
+def _run(options: argparse.Namespace) -> None:
+    device, out = _device(options), Path(options.out).expanduser()
+    preprocessing = preprocessing_of(options.weights)
+    preprocessing = preprocessing.at(options.image_size or preprocessing.size)
+    datasets = _datasets(options, preprocessing)
+    class_names = datasets["train"].classes
+    torch.manual_seed(options.seed)
+    model = replace_head(load_model(options.weights), len(class_names)).to(device)
+    _set_norms(model, options.batchnorm)
+    torch.manual_seed(options.seed + rank())  # so that each process draws crops of its own
+    processes = f"{world_size()} process{'es' if world_size() > 1 else ''}"
+    _say(f"{processes} on {device.type}, {_precision(device)}; {options.method} of {model.architecture}")
+    if options.dry_run:
+        _say(_forecast(model, datasets, preprocessing, options))
+        return
+    if options.method == "probe":
+        train_view = with_transform(datasets["train"], eval_transform(preprocessing))
+        probe_head(model, make_dataloader(train_view, options.batch_size, num_workers=options.workers))
+    else:
+        _fine_tune(model, datasets, preprocessing, options)
+    results = _results(model, datasets, options)
+    if rank() == 0:
+        save_model(out, model, class_names, preprocessing)
+        atomic_write(_beside(out, ".md"), _card(options, preprocessing, datasets, results).encode())
+        _beside(out, ".checkpoint").unlink(missing_ok=True)
+        _say(f"saved: {out} (ask it with `python -m helpers.predict {out} IMAGE...`)")
+
+
+def _say(text: object) -> None:
+    """The first process speaks; the others would say the same."""
+    if rank() == 0:
+        print(text, flush=True)
+
+
+def _beside(out: Path, ending: str) -> Path:
+    """Log, card and checkpoint bear the model's name."""
+    return out.with_name(out.stem + ending)
+
+
+def _precision(device: torch.device) -> str:
+    return str(autocast_dtype(device)).removeprefix("torch.")
+
+
+def _datasets(options: argparse.Namespace, preprocessing: Preprocessing) -> Datasets:
+    """The splits of the folder; of several processes, the first one looks at the pictures."""
+    datasets: Datasets
+    if is_sharded(options.folder):
+        datasets = shard_datasets(options.folder, preprocessing)
+    else:
+        report = of_first(check_folder(options.folder) if rank() == 0 else None)
+        assert report is not None
+        _say(report)
+        datasets = folder_datasets(report, preprocessing, options.seed, options.skip_unreadable)
+    _say(", ".join(f"{split} {len(part)}" for split, part in datasets.items()))
+    return datasets
+
+
+def _set_norms(model: nn.Module, choice: str) -> None:
+    """What BatchNorm does with batches of which each process sees a part; networks without it stay as they are."""
+    if choice == "synchronised":
+        if device_of(model).type != "cuda":
+            raise LessonError(
+                "Synchronised BatchNorm needs GPUs; `--batchnorm frozen` needs none, and does not depend on the number "
+                "of processes either."
+            )
+        nn.SyncBatchNorm.convert_sync_batchnorm(model)  # type: ignore[no-untyped-call]  # PyTorch gives it no types
+    elif choice == "frozen" and any(isinstance(layer, BATCH_NORM) for layer in model.modules()):
+        freeze_norms(model)
+
+
+def _fine_tune(model: nn.Module, datasets: Datasets, preprocessing: Preprocessing, options: argparse.Namespace) -> None:
+    out = Path(options.out).expanduser()
+    epochs = options.epochs or fine_tuning_epochs(-(-len(datasets["train"]) // options.batch_size))
+    log = TrainingLog(_beside(out, ".csv"), _beside(out, "-tensorboard"), epochs)
+    stop = early_stopping(options.patience) if options.patience else None
+
+    def on_epoch(history: History) -> bool:
+        log(history)
+        return bool(stop and stop(history))
+
+    recipe = {
+        "folder": str(Path(options.folder).expanduser().resolve()),
+        "number of epochs": epochs,
+        "image size": preprocessing.size,
+        "precision": _precision(device_of(model)),
+        **{name: getattr(options, name) for name in ("weights", "seed", "batchnorm", "mirror", "patience")},
+    }
+    _, history = fine_tune(
+        model,
+        datasets,
+        preprocessing,
+        epochs,
+        options.seed,
+        options.mirror,
+        _beside(out, ".checkpoint"),
+        on_epoch,
+        batch_size=options.batch_size,
+        num_workers=options.workers,
+        keep="best" if stop else "last",
+        recipe=recipe,
+    )
+    reached = max(history["val_acc"]) if stop else history["val_acc"][-1]
+    if reached < history["probe_acc"][0]:
+        _say(f"the linear probe had {history['probe_acc'][0]:.1%} of val right, which is more: the model is the probe")
+
+
+def _forecast(model: nn.Module, datasets: Datasets, preprocessing: Preprocessing, options: argparse.Namespace) -> str:
+    """Time and memory of this training, from a few of its steps."""
+    with fine_tuning(
+        model,
+        datasets,
+        preprocessing,
+        options.seed,
+        options.mirror,
+        batch_size=options.batch_size,
+        num_workers=options.workers,
+    ) as (loaders, optimizer):
+        measured = measure_steps(model, replicate(model), loaders, optimizer)
+        total, trained = count_parameters(model)
+    probe = len(loaders["train"]) * measured.val_step
+    epoch = len(loaders["train"]) * measured.train_step + len(loaders["val"]) * measured.val_step
+    epochs = options.epochs or fine_tuning_epochs(-(-len(datasets["train"]) // options.batch_size))
+    batch = -(-options.batch_size // world_size())
+    kept = activation_bytes(model, preprocessing.size, max(batch, 2))
+    weights = 4 * (total + 3 * trained)  # with gradients, and AdamW's two means
+    time = f"the probe {duration(probe)}"
+    if options.method == "fine-tune":
+        time += f", then {epochs} epochs of {duration(epoch)}: {duration(probe + epochs * epoch)}"
+    return (
+        f"time: {time} (a step takes {measured.train_step:.2f} s)\n"
+        f"memory of each process: {measured.memory / 1e9:.1f} GB at most in these steps; of it, activations of a batch "
+        f"of {batch}: {kept / 1e9:.2f} GB; weights, gradients and the optimizer's state: {weights / 1e9:.2f} GB\n"
+        "This was a dry run: nothing is written."
+    )
+
+
+def _results(model: nn.Module, datasets: Datasets, options: argparse.Namespace) -> dict[str, str]:
+    """The accuracy on each split that was not trained on, and the recall of each class; each image counts once."""
+    results = {}
+    for split in ("val", "test"):
+        if split not in datasets:
+            continue
+        loader = make_dataloader(datasets[split], options.batch_size, num_workers=options.workers)
+        probabilities, labels = predict(model, loader)
+        predicted = probabilities.argmax(1)
+        results[split] = str(accuracy(predicted, labels))
+        for number, name in enumerate(datasets[split].classes[:LISTED]):
+            if (of_class := labels == number).any():
+                results[f"{split}, {name}"] = str(accuracy(predicted[of_class], labels[of_class]))
+    for name, result in results.items():
+        _say(f"{name}: {result}")
+    return results
+
+
+def _card(
+    options: argparse.Namespace, preprocessing: Preprocessing, datasets: Datasets, results: Mapping[str, str]
+) -> str:
+    images = ", ".join(f"{split} {len(part)}" for split, part in datasets.items())
+    source = SOURCES.get(options.weights)
+    facts = {
+        "Images": f"{Path(options.folder).name}: {images}",
+        "Pretrained weights": f"{options.weights} ({source.licence if source else 'see torchvision'})",
+        "Input": f"{preprocessing.size} x {preprocessing.size} pixels; the file holds the whole preprocessing",
+        "Method": f"{options.method}, seed {options.seed}, batches of {options.batch_size}, BatchNorm "
+        f"{options.batchnorm}, {world_size()} process(es)",
+        "Made with": f"torch {torch.__version__}, Python {platform.python_version()}",
+    }
+    limits = [
+        "It knows these classes only, and names one of them for any picture.",
+        "It was measured on pictures of the same folder; other cameras, places and seasons may be harder.",
+    ]
+    if options.patience and options.method == "fine-tune":
+        limits.append("The epoch was chosen on val, so its accuracy there is a little too high.")
+    return training_card(Path(options.out).name, datasets["train"].classes, facts, results, limits)
+
+
+class _Parser(argparse.ArgumentParser):
+    """A wrong option is one line, of one process."""
+
+    def error(self, message: str) -> NoReturn:
+        if int(os.environ.get("RANK", "0")) == 0:
+            print(f"{message}; --help lists the options.", file=sys.stderr)
+        sys.exit(2)
+
+
+def _options(words: list[str]) -> argparse.Namespace:
+    """The options of the command line, before those of the file that --config names."""
+
+    def positive(text: str) -> int:
+        if (number := int(text)) < 1:
+            raise ValueError
+        return number
+
+    parser = _Parser(prog="python -m helpers.train", description=__doc__.partition("\n")[0])
+    add = parser.add_argument
+    add("folder", metavar="FOLDER", help="pictures, in one folder per class, or in train/ and val/; or shards")
+    add("--out", metavar="MODEL", required=True, help="the file to write, as in mine.safetensors")
+    add("--config", metavar="FILE", help="a TOML file with options, as in `epochs = 10`")
+    add("--weights", default="imagenet", help="a name in helpers.weights.SOURCES, or of torchvision's (imagenet)")
+    add("--method", choices=("fine-tune", "probe"), default="fine-tune", help="train all layers, or the head alone")
+    add("--epochs", type=positive, metavar="N", help="passes over the images (6, or more for few images)")
+    add("--batch-size", type=positive, default=32, metavar="N", help="of all processes together (32)")
+    add("--image-size", type=positive, metavar="PIXELS", help="that the network sees (as the weights were made)")
+    add("--batchnorm", choices=("frozen", "per-process", "synchronised"), default="frozen", help="(frozen)")
+    add("--no-mirror", dest="mirror", action="store_false", help="do not flip images: letters, road signs")
+    add("--patience", type=positive, metavar="N", help="stop N epochs after the best val loss, keep the best epoch")
+    add("--seed", type=int, default=0, metavar="N", help="of split, order and crops (0)")
+    add("--device", help="as in cpu, cuda or mps; the fastest there is")
+    add("--precision", choices=("float32", "bfloat16", "float16"), help="what the device multiplies fastest")
+    add("--workers", type=int, default=0, metavar="N", help="processes that decode images, for each that trains (0)")
+    add("--skip-unreadable", action="store_true", help="leave out files that cannot be read")
+    add("--dry-run", action="store_true", help="say how long it takes and how much memory, and write nothing")
+    options = parser.parse_args(words)
+    if options.config:
+        options = parser.parse_args([*_words_of(options.config, parser), *words])
+    return options
+
+
+def _words_of(config: str, parser: argparse.ArgumentParser) -> list[str]:
+    """What a TOML file says, as the words of a command line."""
+    path = Path(config).expanduser()
+    try:
+        values = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        parser.error(f"{path} cannot be read ({error})")
+    words = []
+    for name, value in values.items():
+        option = f"--{name}"
+        if option not in parser._option_string_actions or name in ("config", "help"):
+            parser.error(f"{path} has {name!r}, which is no option")
+        if value is True:
+            words.append(option)
+        elif value is not False:
+            words += [option, str(value)]
+    return words
+
+
+if __name__ == "__main__":
+    sys.exit(main())
