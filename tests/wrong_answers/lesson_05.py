@@ -95,7 +95,7 @@ WRONG = {
         ("my_shift = lambda images: images - 0.5\nmy_p = 0.01", "floats from 0 to 1"),
         ("my_shift = lambda images: images[:, 0]\nmy_p = 0.01", "as many should come out"),
         ("my_shift = lambda images: 0 * images\nmy_p = 0.01", "nothing to be seen"),
-        ("my_shift = lambda images: images.flip(2)\nmy_p = 0.9999", "another p-value"),
+        ("my_shift = lambda images: images.flip(2)\nmy_p = -0.1  # the change of the accuracy", "another p-value"),
     ],
     "q8": [
         (HIDE.format(start="image", value="before - confidence(hidden)", result="fall"), "Work on a `clone()`"),
