@@ -8,6 +8,7 @@ NBGRADER := .venv-nbgrader/ready
 HUB := .venv-hub/ready
 PEERS := .venv-peers/ready
 REVEAL := build/reveal/sphinx_revealjs
+NPM := build/npm/ready
 # JupyterLab refuses to run as root, the user of most containers.
 AS_ROOT := $(if $(filter 0,$(shell id -u)),--allow-root)
 # Without these two settings the allocator returns and reclaims every batch: training is then several times slower.
@@ -62,6 +63,13 @@ $(PEERS): requirements.txt pyproject.toml | $(READY)
 $(REVEAL): | $(READY)
 	$(UV) pip install --no-deps --target $(@D) --group slides
 
+# The runtime of the browser lab, and what the tests of the site look for barriers with; both only where npm is.
+$(NPM): site/package.json site/package-lock.json
+	@mkdir -p $(@D) && cp $^ $(@D) && rm -rf $(@D)/node_modules
+	@cd $(@D) && npm ci --ignore-scripts --no-audit --no-fund --silent && touch ready || \
+		echo "npm is not here, or reaches no registry: the site is built without the browser lab."
+
+.PHONY: site explorers
 .PHONY: lab photos clean
 .PHONY: teacher slides nbgrader stick hub hub-test
 .PHONY: quick test nightly notebooks bench peers stress mutations insects species weights requirements links
@@ -78,6 +86,12 @@ clean: ## remove the environment and all caches; downloads stay
 	rm -rf .venv .venv-nbgrader .venv-hub .venv-peers build *.egg-info tests/artifacts \
 		.coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -prune -exec rm -rf {} + -o -name .ipynb_checkpoints -prune -exec rm -rf {} +
+
+site: $(CHECKS) $(NPM) ## build the web edition from the committed lessons, in build/site/
+	$(VENV) -m tools.web_edition
+
+explorers: $(CHECKS) ## render the states of the explorers for the web edition (minutes; runs the lessons)
+	$(VENV) -m tools.explorer_states
 
 ## For teachers
 teacher: $(CHECKS) ## run every notebook with the answers of its exercises filled in, into build/teacher/

@@ -18,9 +18,9 @@ from helpers.devices import to_device
 from helpers.errors import LessonError
 from helpers.files import atomic_write
 from helpers.images import load_image
-from helpers.models import forward_checked, load_model, meta_model, replace_head, unwrapped
+from helpers.models import find_head, forward_checked, load_model, meta_model, replace_head, unwrapped
 from helpers.transforms import eval_transform
-from helpers.weights import Preprocessing
+from helpers.weights import SOURCES, Preprocessing
 
 
 @dataclass(frozen=True)
@@ -147,6 +147,8 @@ def save_model(
 def load_saved(path: str | Path) -> SavedModel:
     """Read what `save_model` wrote. Nothing in the file is run. Half precision becomes float32, for all devices.
 
+    A file of the browser lab holds a head alone, and names the pretrained weights that it was trained on.
+
     Raises:
         LessonError: there is no such file, it is damaged or something else, or its parts do not fit together.
     """
@@ -176,11 +178,25 @@ def load_saved(path: str | Path) -> SavedModel:
             f"{path} lacks its architecture, preprocessing or classes ({error}); "
             "helpers.inference.save_model writes them."
         ) from error
+    if backbone := metadata.get("backbone"):
+        weights = _backbone(backbone, architecture, path) | weights
     network = _fitted(weights, architecture, len(class_names), path).float()
     if transform_input:
         network.transform_input = True  # type: ignore[assignment]  # a switch, neither tensor nor layer
     pretrained = metadata.get("pretrained", "")
     return SavedModel(network.eval(), architecture, class_names, preprocessing, threshold, pretrained)
+
+
+def _backbone(pretrained: str, architecture: str, source: str | Path) -> dict[str, torch.Tensor]:
+    """Pretrained weights without those of the head; nothing is downloaded."""
+    if pretrained not in SOURCES or SOURCES[pretrained].architecture != architecture:
+        raise LessonError(
+            f"{source} holds a head for the weights {pretrained!r} of {architecture}, which are not here; there are "
+            f"{', '.join(SOURCES)}."
+        )
+    model = load_model(pretrained)
+    head = find_head(model)
+    return {name: tensor for name, tensor in model.state_dict().items() if not name.startswith(f"{head}.")}
 
 
 def _fitted(weights: dict[str, torch.Tensor], architecture: str, num_classes: int, source: str | Path) -> nn.Module:

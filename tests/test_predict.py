@@ -55,6 +55,38 @@ def test_what_is_saved_answers_as_before(network, saved):
         assert model.predict(file) == model.predict(load_image(PICTURE)) == answer
 
 
+def head_alone(path, network, pretrained="embedded"):
+    """What the browser lab writes: the head, and the name of the weights of the rest."""
+    head = {f"fc.{name}": tensor.detach() for name, tensor in network.fc.named_parameters()}
+    metadata = {
+        "backbone": pretrained,
+        "architecture": "resnet18",
+        "class_names": json.dumps(CLASSES),
+        "size": "96",
+        "resize": "110",
+        "interpolation": "bilinear",
+        "normalisation": json.dumps({"mean": [0.5] * 3, "std": [0.5] * 3}),
+        "transform_input": "false",
+    }
+    safetensors.torch.save_file(head, path, metadata)
+
+
+def test_a_head_alone_gets_its_backbone(network, tmp_path):
+    head_alone(tmp_path / "head.safetensors", network)
+    loaded = load_saved(tmp_path / "head.safetensors")
+    x = torch.rand(2, 3, 96, 96, generator=torch.Generator().manual_seed(0))
+    with torch.inference_mode():
+        assert torch.allclose(loaded.network(x), network.eval()(x), atol=1e-5)
+    assert loaded.class_names == CLASSES
+
+
+@pytest.mark.parametrize("pretrained", ["IMAGENET1K_V1", "imagenet", "nobody"])
+def test_a_head_for_weights_that_are_not_here_is_refused(network, tmp_path, pretrained):
+    head_alone(tmp_path / "head.safetensors", network, pretrained)
+    with pytest.raises(LessonError, match=f"weights '{pretrained}' of resnet18, which are not here"):
+        load_saved(tmp_path / "head.safetensors")
+
+
 def test_the_home_folder_may_be_short(network, tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("USERPROFILE", str(tmp_path))  # the home folder on Windows

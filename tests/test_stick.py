@@ -53,6 +53,17 @@ def test_the_stick_has_what_git_knows_of(filled):
     assert (filled / "start.py").read_bytes() == (ROOT / "tools" / "start_from_stick.py").read_bytes()
 
 
+@pytest.mark.parametrize("built", [True, False])
+def test_the_web_edition_is_taken_along_where_it_is_built(tmp_path, monkeypatch, built):
+    monkeypatch.setattr(stick, "ROOT", tmp_path)
+    if built:
+        (tmp_path / "build" / "site" / "notebooks").mkdir(parents=True)
+        (tmp_path / "build" / "site" / "index.html").write_text("first page")
+        (tmp_path / "build" / "site" / "notebooks" / "00.html").write_text("lesson")
+    assert stick.copy_site(tmp_path / "stick") is built
+    assert (tmp_path / "stick" / "site" / "notebooks" / "00.html").exists() is built
+
+
 @needs_git
 def test_the_packages_are_the_pinned_ones(filled, commands):
     (download,) = commands

@@ -11,6 +11,7 @@ from tools.environment import ROOT
 pytestmark = pytest.mark.quick
 
 OWN = ROOT / ".github" / "workflows" / "notebooks.yml"
+SITE = ROOT / ".github" / "workflows" / "site.yml"
 EXAMPLE = ROOT / "docs" / "example-ci" / ".github" / "workflows" / "notebooks.yml"
 
 
@@ -18,7 +19,7 @@ def steps_of(workflow: dict) -> list[dict]:
     return [step for job in workflow["jobs"].values() for step in job["steps"]]
 
 
-@pytest.fixture(params=[OWN, EXAMPLE], ids=["own", "example"])
+@pytest.fixture(params=[OWN, SITE, EXAMPLE], ids=["own", "site", "example"])
 def workflow(request) -> dict:
     """A workflow, as YAML 1.1 reads it: there, `on` is the truth."""
     return yaml.safe_load(request.param.read_text(encoding="utf-8"))
@@ -46,7 +47,7 @@ def test_the_python_is_the_one_of_conda(workflow):
 
 
 def test_no_address_is_named():
-    for path in (OWN, EXAMPLE):
+    for path in (OWN, SITE, EXAMPLE):
         assert "://" not in path.read_text(encoding="utf-8")
 
 
@@ -81,3 +82,17 @@ def test_the_tests_of_workers_are_there(own):
 
 def test_a_run_that_is_overtaken_ends(own):
     assert own["concurrency"]["cancel-in-progress"] is True
+
+
+# --- The workflow of the web edition
+
+
+def test_the_site_is_built_as_the_makefile_builds_it_and_published():
+    site = yaml.safe_load(SITE.read_text(encoding="utf-8"))
+    (command,) = commands_of(site)
+    assert command == "make explorers site"
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    assert all(re.search(rf"^{target}: ", makefile, re.MULTILINE) for target in command.split()[1:])
+    (upload,) = [step for step in steps_of(site) if "upload-pages-artifact" in step.get("uses", "")]
+    assert upload["with"]["path"] == "build/site"
+    assert site["permissions"] == {"contents": "read", "pages": "write", "id-token": "write"}

@@ -19,9 +19,15 @@ def repository(root: Path = ROOT) -> str:
     return str(urls["Repository"]).removeprefix("https://github.com/")
 
 
+def website(address: str) -> str:
+    """Where GitHub publishes the web edition of OWNER/REPO."""
+    owner, name = address.split("/")
+    return f"{owner.lower()}.github.io/{name}"
+
+
 def spellings(address: str) -> list[str]:
-    """How links spell OWNER/REPO: plainly, and inside another address."""
-    return [address, address.replace("/", "%2F")]
+    """How links spell OWNER/REPO: its site, plainly, inside another address, and there as the folder of a clone."""
+    return [website(address), address, address.replace("/", "%2F"), f"lab%2Ftree%2F{address.partition('/')[2]}%2F"]
 
 
 def documents(root: Path = ROOT) -> list[Path]:

@@ -1,4 +1,4 @@
-"""Fill a USB stick for a class without a network: the lessons, all packages, and start.py.
+"""Fill a USB stick for a class without a network: the lessons, all packages, start.py, and the web edition.
 
     python -m tools.stick FOLDER
 
@@ -41,6 +41,15 @@ def copy_lessons(stick: Path) -> None:
     shutil.copyfile(ROOT / "tools" / "start_from_stick.py", stick / "start.py")
 
 
+def copy_site(stick: Path) -> bool:
+    """Copies the web edition to `site`, if `make site` has built it; returns whether it has."""
+    built = ROOT / "build" / "site"
+    if not (built / "index.html").is_file():
+        return False
+    shutil.copytree(built, stick / "site", dirs_exist_ok=True)
+    return True
+
+
 def download_packages(stick: Path) -> None:
     """Downloads every package in its pinned version, and what builds the helpers."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
@@ -55,6 +64,8 @@ def main() -> int:
     stick = parser.parse_args().folder / "transfer-learning"
     try:
         copy_lessons(stick)
+        if not copy_site(stick):
+            print("Without the web edition, which is not built here: `make site` does that.")
         download_packages(stick)
     except LessonError as error:
         print(error, file=sys.stderr)

@@ -1,0 +1,425 @@
+"""The web edition: what its pages hold, that they ask no other host for anything, and that nobody meets a barrier."""
+
+import html
+import json
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+import ipywidgets
+import matplotlib.pyplot as plt
+import pytest
+from playwright.sync_api import sync_playwright
+from support.chromium import needs_chromium
+from support.web import launched, served, watched
+
+from helpers.widgets import Explorer
+from tools import explorer_states, lab_files, web_edition, web_pages
+from tools.environment import ROOT
+from tools.exercise_cells import exercises_of
+
+AXE = ROOT / "build" / "npm" / "node_modules" / "axe-core" / "axe.min.js"
+RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+DESKTOP, PHONE = {"width": 1280, "height": 900}, {"width": 360, "height": 740}
+FIRST_PAGE_BYTES = 500_000  # before images
+MOST_SHIFT = 0.02  # of the layout, as browsers count it; 0.1 is called good
+
+needs_npm = pytest.mark.skipif(not AXE.is_file(), reason="npm's packages are not here: `make site` brings them")
+browser_test = [pytest.mark.browser, needs_chromium]
+
+
+@pytest.fixture(scope="session")
+def site() -> Path:
+    """The site, built anew if something has changed since it was."""
+    first_page = web_edition.BUILT / "index.html"
+    if not first_page.is_file() or first_page.stat().st_mtime < max(path.stat().st_mtime for path in sources()):
+        web_edition.build()
+    return web_edition.BUILT
+
+
+def sources() -> list[Path]:
+    """What the site is built from."""
+    tools = [Path(module.__file__) for module in (lab_files, web_edition, web_pages)]
+    folders = [path for name in ("helpers", "notebooks", "site") for path in (ROOT / name).rglob("*.*")]
+    return [path for path in (*folders, *web_pages.documents(), *tools) if "__pycache__" not in path.parts]
+
+
+@pytest.fixture(scope="session")
+def address(site):
+    with served(site) as address:
+        yield address
+
+
+@pytest.fixture(scope="session")
+def browser():
+    with sync_playwright() as playwright:
+        browser = launched(playwright)
+        yield browser
+        browser.close()
+
+
+def names_of(site: Path) -> list[str]:
+    return sorted(path.relative_to(site).as_posix() for path in site.rglob("*.html") if "_static" not in path.parts)
+
+
+LESSONS = web_pages.lessons()
+LESSON = f"notebooks/{LESSONS[0].path.stem}.html"
+A_FEW = ["index.html", LESSON, "lab.html", "api/helpers.features.html", "search.html"]
+ALL = pytest.param(None, marks=pytest.mark.nightly, id="all")
+
+
+def chosen(site: Path, names: list[str] | None) -> list[str]:
+    return names_of(site) if names is None else names
+
+
+# --- What the pages hold
+
+
+class Contents(HTMLParser):
+    """The links, the anchors and the pictures of a page."""
+
+    def __init__(self, page: Path):
+        super().__init__()
+        self.links: list[str] = []
+        self.anchors: set[str] = set()
+        self.pictures: list[dict] = []
+        self.feed(page.read_text(encoding="utf-8"))
+
+    def handle_starttag(self, tag, attributes):
+        its = dict(attributes)
+        self.anchors |= {its[name] for name in ("id", "name") if its.get(name)}
+        if tag == "img":
+            self.pictures.append(its)
+        self.links += [its[name] for name in ("href", "src") if its.get(name)]
+
+
+def test_every_link_within_the_site_leads_somewhere(site):
+    contents = {name: Contents(site / name) for name in names_of(site)}
+    lost = []
+    for name, page in contents.items():
+        for link in page.links:
+            parts = urlsplit(link)
+            if parts.scheme or parts.netloc:
+                continue
+            target = (site / name).parent / unquote(parts.path) if parts.path else site / name
+            place = target.resolve().relative_to(site.resolve()).as_posix()
+            if not target.is_file():
+                lost.append(f"{name}: {link}")
+            elif parts.fragment and place in contents and unquote(parts.fragment) not in contents[place].anchors:
+                lost.append(f"{name}: {link} has no such place")
+    assert len(contents) > len(LESSONS) + 20
+    assert not lost
+
+
+def test_every_picture_has_words_and_a_size(site):
+    pictures = [(name, its) for name in names_of(site) for its in Contents(site / name).pictures]
+    assert len(pictures) > 20
+    assert not [name for name, its in pictures if len(its.get("alt", "")) < 5 or "width" not in its]
+
+
+def test_each_lesson_is_a_page_with_its_outputs_and_its_file(site):
+    for lesson in LESSONS:
+        page = (site / "notebooks" / f"{lesson.path.stem}.html").read_text(encoding="utf-8")
+        assert (site / "notebooks" / lesson.path.name).read_bytes() == lesson.path.read_bytes()
+        assert page.count("cell_input") == len(lesson.code)
+        for where in (
+            "colab.research.google.com",
+            "mybinder.org",
+            "codespaces.new",
+            f"edit/main/notebooks/{lesson.path.name}",
+        ):
+            assert where in page, where
+
+
+def test_hints_and_solution_open_in_steps(site):
+    class Steps(HTMLParser):
+        depth = deepest = 0
+
+        def handle_starttag(self, tag, attributes):
+            self.depth += tag == "details"
+            self.deepest = max(self.deepest, self.depth)
+
+        def handle_endtag(self, tag):
+            self.depth -= tag == "details"
+
+    for lesson in LESSONS:
+        page = (site / "notebooks" / f"{lesson.path.stem}.html").read_text(encoding="utf-8")
+        said = " ".join(html.unescape(re.sub(r"<[^>]+>", "", page)).split())
+        exercises = list(exercises_of(lesson.path))
+        steps = Steps()
+        steps.feed(page)
+        assert steps.deepest == 1 + max(len(exercise.hints) for exercise in exercises)
+        for exercise in exercises:
+            assert f"{exercise.name}, hint 1 of {len(exercise.hints)}" in said
+            assert " ".join(exercise.answer.split()) in said
+
+
+def test_a_page_says_what_it_teaches(site):
+    for lesson in LESSONS:
+        page = (site / "notebooks" / f"{lesson.path.stem}.html").read_text(encoding="utf-8")
+        about = json.loads(re.search(r'<script type="application/ld\+json">(.+?)</script>', page)[1])
+        assert about["@type"] == "LearningResource"
+        assert about["name"] == web_pages.plain(web_pages.title_of(lesson))
+        assert len(about["teaches"]) >= 3
+        assert re.fullmatch(r"PT\d+M", about["timeRequired"])
+        assert about["license"].startswith("https://creativecommons.org/licenses/by/4.0")
+        preview = dict(re.findall(r'property="(og:\w+)" content="([^"]+)"', page))
+        assert {"og:title", "og:description", "og:url", "og:image"} <= preview.keys()
+        assert (site / preview["og:image"].removeprefix(web_pages.HOME)).is_file()
+        assert web_pages.table_of_lessons()[lesson.path.stem], "the README's table has no such lesson"
+
+
+def test_terms_lead_to_the_glossary(site):
+    glossary = Contents(site / "glossary.html")
+    link = re.compile(r'<a class="term[^"]*" href="\.\./glossary\.html#([\w-]+)" title="[^"]{20,}"')
+    found = 0
+    for lesson in LESSONS:
+        places = link.findall((site / "notebooks" / f"{lesson.path.stem}.html").read_text(encoding="utf-8"))
+        assert set(places) <= glossary.anchors
+        assert len(places) == len(set(places)), "only the first use is a link"
+        found += len(places)
+    assert len(web_pages.terms()) > 10
+    assert found > len(LESSONS)
+
+
+def test_the_docstrings_are_there(site):
+    page = (site / "api" / "helpers.features.html").read_text(encoding="utf-8")
+    assert "linear_probe" in page
+    assert "Logistic regression on standardised features" in page
+    assert 'class="nv">`' not in page
+
+
+def test_without_npm_the_rest_is_built_and_that_is_said(tmp_path, monkeypatch):
+    monkeypatch.setattr(lab_files, "RUNTIME", tmp_path / "nowhere")
+    left_out = lab_files.put_together(tmp_path / "lab")
+    assert left_out[0].startswith("the browser lab: npm")
+    assert not (tmp_path / "lab").exists()
+
+
+# --- In a browser
+
+
+@pytest.mark.parametrize("names", [A_FEW, ALL], ids=["a few", "all"])
+class TestInABrowser:
+    pytestmark = browser_test
+
+    def test_no_page_asks_another_host(self, site, address, browser, names):
+        page = browser.new_page()
+        asked, wrong = watched(page)
+        for name in chosen(site, names):
+            page.goto(address + name, wait_until="networkidle")
+        page.close()
+        assert len(asked) > len(chosen(site, names))
+        assert not [url for url in asked if not url.startswith((address, "data:", "blob:"))]
+        assert not wrong
+
+    @needs_npm
+    @pytest.mark.parametrize("scheme", ["light", "dark"])
+    @pytest.mark.parametrize("viewport", [DESKTOP, PHONE], ids=["desktop", "phone"])
+    def test_nobody_meets_a_barrier(self, site, address, browser, names, scheme, viewport):
+        context = browser.new_context(viewport=viewport, color_scheme=scheme)
+        page = context.new_page()
+        found = {}
+        for name in chosen(site, names):
+            page.goto(address + name, wait_until="networkidle")
+            page.add_script_tag(path=AXE)
+            result = page.evaluate("rules => axe.run({runOnly: rules})", RULES)
+            violations = [f"{v['id']}: {v['nodes'][0]['target']} ({len(v['nodes'])})" for v in result["violations"]]
+            if violations:
+                found[name] = violations
+            assert result["passes"]
+        context.close()
+        assert not found
+
+    def test_nothing_jumps_and_nothing_is_wider_than_the_page(self, site, address, browser, names):
+        context = browser.new_context(viewport=PHONE)
+        page = context.new_page()
+        watch = """new PerformanceObserver(list => {
+            for (const entry of list.getEntries()) window.shift = (window.shift || 0) + entry.value;
+        }).observe({type: "layout-shift", buffered: true})"""
+        page.add_init_script(watch)
+        bad = {}
+        for name in chosen(site, names):
+            page.goto(address + name, wait_until="networkidle")
+            shift = page.evaluate("window.shift || 0")
+            wide = page.evaluate("document.documentElement.scrollWidth - innerWidth")
+            if shift > MOST_SHIFT or wide > 0:
+                bad[name] = (shift, wide)
+        context.close()
+        assert not bad
+
+
+@pytest.mark.browser
+@needs_chromium
+class TestTheFirstPage:
+    def test_it_is_small(self, address, browser):
+        page = browser.new_page()
+        sizes = []
+        page.on("requestfinished", lambda r: sizes.append((r.resource_type, r.sizes()["responseBodySize"])))
+        page.goto(address, wait_until="networkidle")
+        page.close()
+        total = sum(size for kind, size in sizes if kind != "image")
+        assert 10_000 < total < FIRST_PAGE_BYTES
+
+    def test_it_says_at_once_what_one_will_be_able_to_do(self, address, browser):
+        page = browser.new_page(viewport=DESKTOP)
+        page.goto(address)
+        assert page.get_by_text("Teach a neural network to tell your images apart").bounding_box()["y"] < 400
+        for button in ("Try it now, in this browser", "Read the first lesson"):
+            box = page.get_by_role("link", name=button).bounding_box()
+            assert box["y"] + box["height"] < DESKTOP["height"]
+        page.get_by_role("link", name="Read the first lesson").click()
+        assert page.url == address + LESSON
+        page.close()
+
+    def test_lessons_lead_from_one_to_the_next(self, address, browser):
+        page = browser.new_page()
+        page.goto(address + LESSON)
+        for lesson in LESSONS[1:3]:
+            page.locator("a.next-page").click()
+            page.wait_for_url(f"{address}notebooks/{lesson.path.stem}.html")
+        page.locator("a.prev-page").click()
+        page.wait_for_url(f"{address}notebooks/{LESSONS[1].path.stem}.html")
+        page.close()
+
+    def test_the_dark_theme_is_chosen_and_stays(self, address, browser):
+        context = browser.new_context(viewport=DESKTOP)
+        page = context.new_page()
+        page.goto(address)
+        light = page.evaluate("getComputedStyle(document.body).backgroundColor")
+        for _ in range(3):
+            page.locator(".theme-toggle-content button").click()
+            if page.evaluate("document.body.dataset.theme") == "dark":
+                break
+        page.goto(address + LESSON)
+        assert page.evaluate("getComputedStyle(document.body).backgroundColor") != light
+        context.close()
+
+    @pytest.mark.parametrize("as_file", [False, True], ids=["served", "opened as a file"])
+    def test_search_finds_a_lesson(self, site, address, browser, as_file):
+        page = browser.new_page(viewport=DESKTOP)
+        page.goto((site / "index.html").as_uri() if as_file else address)
+        page.get_by_role("searchbox").or_(page.locator("input[name=q]")).first.fill("transforms")
+        page.keyboard.press("Enter")
+        link = page.locator(".search a", has_text="Transforms").first
+        link.wait_for()
+        link.click()
+        page.wait_for_url("**/notebooks/01_transforms.html*")
+        page.close()
+
+    def test_a_cell_is_copied_without_its_outputs(self, address, browser):
+        context = browser.new_context(permissions=["clipboard-read", "clipboard-write"])
+        page = context.new_page()
+        page.goto(address + LESSON)
+        cell = page.locator("div.cell_input").first
+        cell.hover()
+        cell.locator("button.copybtn").click()
+        page.wait_for_timeout(200)
+        assert page.evaluate("navigator.clipboard.readText()").strip() == LESSONS[0].code[0][1].source
+        context.close()
+
+
+# --- Explorers
+
+
+def small_explorer() -> Explorer:
+    def draw(size, colour, grid):
+        figure, ax = plt.subplots(figsize=(2, 1))
+        ax.plot([0, size], color=colour)
+        ax.grid(grid)
+        return figure, f"size {size}, {colour}, {'with' if grid else 'without'} a grid"
+
+    return Explorer(
+        draw,
+        size=ipywidgets.IntSlider(2, min=1, max=4),
+        colour=ipywidgets.Dropdown(options=["red", "blue"]),
+        grid=ipywidgets.Checkbox(value=False),
+    )
+
+
+def test_the_states_of_an_explorer_are_what_it_draws(tmp_path):
+    explorer = small_explorer()
+    explorer_states.render(explorer, tmp_path / "small")
+    rendered = json.loads((tmp_path / "small" / "states.json").read_text())
+    assert [control["values"] for control in rendered["controls"]] == [
+        ["1", "2", "3", "4"],
+        ["red", "blue"],
+        ["no", "yes"],
+    ]
+    assert len(rendered["states"]) == 16
+    assert rendered["states"]["3,1,1"][1] == "size 4, blue, with a grid"
+    home = ",".join(str(control["start"]) for control in rendered["controls"])
+    assert rendered["states"][home][1] == explorer.text
+    assert len({(tmp_path / "small" / file).read_bytes() for file, _ in rendered["states"].values()}) == 16
+
+
+def test_many_controls_move_one_at_a_time():
+    controls = {name: ipywidgets.FloatSlider(0.3, min=0, max=1, step=0.1, description=name) for name in "abcdef"}
+    described, states = explorer_states.grid(controls)
+    home = tuple(control["start"] for control in described)
+    assert 30 < len(states) == len(set(states)) <= explorer_states.MOST_STATES
+    assert states[0] == home
+    assert all(sum(a != b for a, b in zip(state, home, strict=True)) == 1 for state in states[1:])
+
+
+@pytest.mark.parametrize("start", range(44))
+def test_a_long_slider_keeps_its_ends_and_its_start(start):
+    values, at = explorer_states.thin(list(range(44)), start, 12)
+    assert (values[0], values[-1], values[at]) == (0, 43, start)
+    assert len(values) <= 12
+
+
+@pytest.fixture
+def page_with_explorer(tmp_path, site):
+    """A page with one explorer on it."""
+    explorer = small_explorer()
+    explorer_states.render(explorer, tmp_path / "states" / "small")
+    bundle = explorer._repr_mimebundle_()
+    output = {"output_type": "execute_result", "data": {key: bundle[key] for key in ("image/png", "text/plain")}}
+    from nbformat import v4
+
+    cell = v4.new_code_cell("explorer", outputs=[v4.new_output(**output, execution_count=1)])
+    pictures = tmp_path / "site" / "_static" / "explorers"
+    figure = web_pages.explorer(cell, "small", tmp_path / "states", pictures)
+    (tmp_path / "site" / "notebooks").mkdir()
+    script = (site / "_static" / "site.js").read_text(encoding="utf-8")
+    body = f"<!doctype html><title>t</title><body>{figure}<script>{script}</script></body>"
+    (tmp_path / "site" / "notebooks" / "page.html").write_text(body, encoding="utf-8")
+    return tmp_path / "site"
+
+
+@pytest.mark.browser
+@needs_chromium
+def test_an_explorer_moves_with_the_keyboard(page_with_explorer, browser):
+    with served(page_with_explorer) as address:
+        page = browser.new_page()
+        _, wrong = watched(page)
+        page.goto(address + "notebooks/page.html")
+        caption = page.locator("figcaption")
+        assert caption.inner_text() == "size 2, red, without a grid"
+        page.get_by_label("size").focus()
+        page.keyboard.press("ArrowRight")
+        assert caption.inner_text() == "size 3, red, without a grid"
+        before = page.locator("img").get_attribute("src")
+        page.keyboard.press("Tab")
+        page.keyboard.press("ArrowDown")
+        page.keyboard.press("Tab")
+        page.keyboard.press("Space")
+        assert caption.inner_text() == page.locator("img").get_attribute("alt") == "size 3, blue, with a grid"
+        assert page.locator("img").get_attribute("src") != before
+        page.wait_for_function("document.querySelector('img').complete && document.querySelector('img').naturalWidth")
+        assert not wrong
+        page.close()
+
+
+@pytest.mark.browser
+@needs_chromium
+def test_without_javascript_picture_and_sentence_stay(page_with_explorer, browser):
+    context = browser.new_context(java_script_enabled=False)
+    page = context.new_page()
+    page.goto((page_with_explorer / "notebooks" / "page.html").as_uri())
+    assert page.locator("figcaption").inner_text() == "size 2, red, without a grid"
+    assert page.locator("img").bounding_box()["width"] > 50
+    assert page.locator("input, select").count() == 0
+    context.close()

@@ -1,0 +1,70 @@
+"""Builds the web edition, build/site/, from the committed lessons; nothing in them is run.
+
+    python -m tools.web_edition      `make site` calls it
+
+What npm brings (the runtime of the browser lab) and what `make explorers` renders is taken along where it is there;
+what is left out is said.
+"""
+
+import re
+import shutil
+import sys
+from pathlib import Path
+
+from PIL import Image
+from sphinx.cmd.build import build_main
+
+from tools import environment
+from tools.environment import ROOT
+
+BUILT = ROOT / "build" / "site"
+PAGES, FILES = ROOT / "build" / "site-pages", ROOT / "build" / "site-files"
+
+
+def build(built: Path = BUILT) -> list[str]:
+    """Write the site; returns what is left out, a line each.
+
+    Raises:
+        SystemExit: Sphinx has found something wrong, and has said what.
+    """
+    from tools import lab_files, web_pages
+
+    web_pages.put_together(PAGES, FILES)
+    left_out = lab_files.put_together(FILES / "lab")
+    if left_out:
+        (PAGES / "lab.md").write_text("# The browser lab\n\nThis edition was built without it.\n", encoding="utf-8")
+    if still := web_pages.still_explorers():
+        left_out.append(f"the controls of {len(still)} explorers: `make explorers` renders their states")
+    shutil.rmtree(built, ignore_errors=True)
+    options = ["-q", "-W", "--keep-going", "-c", str(ROOT / "site"), "-D", f"html_extra_path={FILES}"]
+    if build_main([*options, "-d", str(ROOT / "build" / "site-doctrees"), str(PAGES), str(built)]):
+        sys.exit("The site has warnings, above.")
+    for page in built.rglob("*.html"):
+        page.write_text(with_sizes(page), encoding="utf-8")
+    return left_out
+
+
+def with_sizes(page: Path) -> str:
+    """A page whose pictures say how large they are: nothing jumps when they come."""
+
+    def sized(match: re.Match) -> str:
+        picture = (page.parent / match[1]).resolve()
+        if " width=" in match[0] or not picture.is_file():
+            return match[0]
+        with Image.open(picture) as image:
+            width, height = image.size
+        return f'{match[0].removesuffix(">").rstrip(" /")} width="{width}" height="{height}" loading="lazy">'
+
+    return re.sub(r'<img\b[^>]*?\bsrc="([^":]+)"[^>]*>', sized, page.read_text(encoding="utf-8"))
+
+
+def main() -> int:
+    environment.enter()
+    for line in build():
+        print(f"Left out: {line}.", file=sys.stderr)
+    print(f"{BUILT.relative_to(ROOT)}/index.html")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
