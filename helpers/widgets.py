@@ -293,18 +293,23 @@ def _draw_class_counts(ax: Axes, batches: list[torch.Tensor], class_names: list[
 
 
 def confusion_explorer(
-    model: nn.Module, dataset: LabelledDataset, preprocessing: Preprocessing, layer: str | None = None
+    model: nn.Module,
+    dataset: LabelledDataset,
+    preprocessing: Preprocessing,
+    layer: str | None = None,
+    opens_on: tuple[str, str] | None = None,
 ) -> Explorer:
     """The images of one cell of the confusion matrix, the most confident first, with their Grad-CAM maps (lesson 05).
 
     Args:
         model: a convolutional network that was trained on the classes of `dataset`.
-        dataset: with `classes`; its pictures are normalised tensors, the same at each look.
+        dataset: with `classes`; its images are normalised tensors, the same at each look.
         preprocessing: of these tensors.
         layer: as for `helpers.explain.grad_cam`.
+        opens_on: the true class and the predicted one of the cell shown first; None takes the most frequent mistake.
 
     Returns:
-        An explorer with the controls `truth`, `predicted` and `maps`; it shows up to twelve pictures.
+        An explorer with the controls `truth`, `predicted` and `maps`; it shows up to twelve images.
     """
     probabilities, labels = predict(model, make_dataloader(dataset))
     confidence, predictions = probabilities.max(1)
@@ -316,21 +321,27 @@ def confusion_explorer(
         names = dataset.classes
         titles = [prediction_title(names[predicted], float(confidence[i]), names[truth]) for i in shown]
         if not shown:
-            figure = show_images([torch.zeros(3, 32, 32)], ["no such picture"])
+            figure = show_images([torch.zeros(3, 32, 32)], ["no such image"])
         elif maps:
             maps_shown = grad_cam(model, torch.stack(images), [predicted] * len(shown), layer)
-            figure = show_maps(denormalise(torch.stack(images), preprocessing), maps_shown, titles)
+            figure = show_maps(denormalise(torch.stack(images), preprocessing), maps_shown, titles, min(len(shown), 6))
         else:
             figure = show_images(denormalise(torch.stack(images), preprocessing), titles)
         figure.set_figheight(figure.get_figheight() + 0.4)
-        figure.suptitle(f"{len(cell)} of {len(labels)} pictures")
-        return figure, f"{names[truth]}, taken for {names[predicted]}, {'with' if maps else 'without'} maps"
+        figure.suptitle(f"{len(cell)} of {len(labels)} images")
+        said = "with" if maps else "without"
+        return figure, f"images of {names[truth]}, taken for {names[predicted]}, {said} Grad-CAM maps"
 
     classes = [(name, index) for index, name in enumerate(dataset.classes)]
+    if opens_on is not None:
+        first_truth, first_predicted = map(dataset.classes.index, opens_on)
+    else:
+        mistakes = (labels * len(classes) + predictions)[labels != predictions]
+        first_truth, first_predicted = divmod(int(mistakes.mode().values) if len(mistakes) else 0, len(classes))
     return Explorer(
         draw,
-        truth=ipywidgets.Dropdown(options=classes),
-        predicted=ipywidgets.Dropdown(options=classes),
+        truth=ipywidgets.Dropdown(options=classes, value=first_truth),
+        predicted=ipywidgets.Dropdown(options=classes, value=first_predicted),
         maps=ipywidgets.Checkbox(value=True),
     )
 
