@@ -236,7 +236,7 @@ def test_the_table_and_the_plot_of_the_peers_show_what_there_is():
     lines = peers.table(results).splitlines()[2:]
     assert [line.split(" | ")[1] for line in lines] == ["our probe", "our fine_tune"]
     (ax,) = peers.plot(results).axes
-    assert [text.get_text() for text in ax.texts] == ["our probe", "our fine_tune"]
+    assert ax.get_legend_handles_labels()[1] == ["our probe", "our fine_tune"]
 
 
 # --- The tools
