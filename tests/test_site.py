@@ -202,7 +202,7 @@ def test_without_npm_the_rest_is_built_and_that_is_said(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("names", [A_FEW, ALL], ids=["a few", "all"])
 class TestInABrowser:
-    pytestmark = browser_test
+    pytestmark = [*browser_test, pytest.mark.nightly]
 
     def test_no_page_asks_another_host(self, site, address, browser, names):
         page = browser.new_page()
@@ -250,6 +250,7 @@ class TestInABrowser:
         assert not bad
 
 
+@pytest.mark.nightly
 @pytest.mark.browser
 @needs_chromium
 class TestTheFirstPage:
@@ -389,6 +390,7 @@ def page_with_explorer(tmp_path, site):
     return tmp_path / "site"
 
 
+@pytest.mark.nightly
 @pytest.mark.browser
 @needs_chromium
 def test_an_explorer_moves_with_the_keyboard(page_with_explorer, browser):
@@ -413,6 +415,7 @@ def test_an_explorer_moves_with_the_keyboard(page_with_explorer, browser):
         page.close()
 
 
+@pytest.mark.nightly
 @pytest.mark.browser
 @needs_chromium
 def test_without_javascript_picture_and_sentence_stay(page_with_explorer, browser):
