@@ -160,7 +160,7 @@ def fastai(epochs: int, batch_size: int, folder: Path):
         labels = torch.tensor([loaders.vocab.o2i[file.parent.name] for file in files])
         with learner.no_bar():
             probabilities, _ = learner.get_preds(dl=loaders.test_dl(files))
-        return (probabilities.argmax(1) == labels).float().mean().item()
+        return accuracy(probabilities.argmax(1), labels).value
 
     return measure
 

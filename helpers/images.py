@@ -233,7 +233,7 @@ def _open(source: Path | io.BytesIO) -> Image.Image:
         if _format(source) != "HEIC":
             raise
         try:  # only now: most folders have none
-            import pi_heif  # type: ignore[import-untyped]  # carries no types
+            import pi_heif
         except ImportError:
             raise UnreadableImage("", "is HEIC, which needs pi-heif", "run `pip install pi-heif`") from None
         pi_heif.register_heif_opener()

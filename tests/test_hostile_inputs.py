@@ -3,17 +3,15 @@
 import io
 import os
 import stat
-import struct
 import warnings
 import zipfile
-import zlib
 from pathlib import Path
 
 import pytest
 import torch
 from PIL import Image, ImageOps
 from support.checks import line
-from support.images import INSECTS, RED, corners, fill, quarters
+from support.images import INSECTS, RED, bomb, corners, fill, quarters
 from support.training import sgd, tiny_loaders, tiny_model
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
@@ -37,16 +35,6 @@ def picture_bytes(kind: str) -> bytes:
     file = io.BytesIO()
     quarters((64, 48)).save(file, kind)
     return file.getvalue()
-
-
-def bomb() -> bytes:
-    """A PNG of a few bytes that claims 30000 x 30000 pixels."""
-
-    def chunk(name: bytes, data: bytes) -> bytes:
-        return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
-
-    header = struct.pack(">IIBBBBB", 30000, 30000, 8, 2, 0, 0, 0)
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(b"")) + chunk(b"IEND", b"")
 
 
 # --- One file: it is found before training, by its path

@@ -23,6 +23,8 @@ def images(tmp_path_factory):
 
 @pytest.fixture
 def command(monkeypatch, images, tmp_path):
+    monkeypatch.setenv("TL_PRECISION", "float32")  # whatever this processor would take
+
     def run(*words: object, folder=images, out="mine.safetensors", options=SMALL) -> int:
         argv = ["train", str(folder), "--out", str(tmp_path / out), *options, *map(str, words)]
         monkeypatch.setattr(sys, "argv", argv)
@@ -233,7 +235,6 @@ def test_a_wrong_option_is_told_by_the_first_process_only(capsys, monkeypatch):
         assert end.value.code == 2 and len(capsys.readouterr().err.splitlines()) == lines
 
 
-def test_the_precision_is_that_of_the_option(command, monkeypatch, capsys):
-    monkeypatch.setenv("TL_PRECISION", "float32")  # restored afterwards
+def test_the_precision_is_that_of_the_option(command, capsys):
     assert command("--precision", "bfloat16", "--dry-run") == 0
     assert "on cpu, bfloat16" in capsys.readouterr().out
