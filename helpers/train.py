@@ -1,4 +1,4 @@
-"""From a folder of pictures, or of shards, to a trained model in one file.
+"""From a folder of images, or of shards, to a trained model in one file.
 
 python -m helpers.train FOLDER --out MODEL
 torchrun --standalone --nproc-per-node=2 -m helpers.train FOLDER --out MODEL
@@ -128,7 +128,7 @@ def _precision(device: torch.device) -> str:
 
 
 def _datasets(options: argparse.Namespace, preprocessing: Preprocessing) -> Datasets:
-    """The splits of the folder; of several processes, the first one looks at the pictures."""
+    """The splits of the folder; of several processes, the first one looks at the images."""
     datasets: Datasets
     if is_sharded(options.folder):
         datasets = shard_datasets(options.folder, preprocessing)
@@ -250,8 +250,8 @@ def _card(
         "Made with": f"torch {torch.__version__}, Python {platform.python_version()}",
     }
     limits = [
-        "It knows these classes only, and names one of them for any picture.",
-        "It was measured on pictures of the same folder; other cameras, places and seasons may be harder.",
+        "It knows these classes only, and names one of them for any image.",
+        "It was measured on images of the same folder; other cameras, places and seasons may be harder.",
     ]
     if options.patience and options.method == "fine-tune":
         limits.append("The epoch was chosen on val, so its accuracy there is a little too high.")
@@ -277,7 +277,7 @@ def _options(words: list[str]) -> argparse.Namespace:
 
     parser = _Parser(prog="python -m helpers.train", description=__doc__.partition("\n")[0])
     add = parser.add_argument
-    add("folder", metavar="FOLDER", help="pictures, in one folder per class, or in train/ and val/; or shards")
+    add("folder", metavar="FOLDER", help="images, in one folder per class, or in train/ and val/; or shards")
     add("--out", metavar="MODEL", required=True, help="the file to write, as in mine.safetensors")
     add("--config", metavar="FILE", help="a TOML file with options, as in `epochs = 10`")
     add("--weights", default="imagenet", help="a name in helpers.weights.SOURCES, or of torchvision's (imagenet)")

@@ -69,12 +69,12 @@ def q1(side: Answer) -> str:
 def q2(tokens_of_patch32: Answer) -> str:
     tokens = number(tokens_of_patch32)
     slips = {
-        49: "Those are the patches. One token belongs to no patch.",
-        197: "That is the number for patches of 16 pixels. Larger patches are fewer.",
-        196: "Those are patches of 16 pixels. Larger patches are fewer.",
-        7: "That is one row of patches. How many rows are there, and which token comes on top?",
-        8: "That is one row of patches and the class token. How many rows are there?",
-        99: "Patches twice as wide are also twice as high: there are a quarter of them, not half.",
+        49.0: "Those are the patches. One token belongs to no patch.",
+        197.0: "That is the number for patches of 16 pixels. Larger patches are fewer.",
+        196.0: "Those are patches of 16 pixels. Larger patches are fewer.",
+        7.0: "That is one row of patches. How many rows are there, and which token comes on top?",
+        8.0: "That is one row of patches and the class token. How many rows are there?",
+        99.0: "Patches twice as wide are also twice as high: there are a quarter of them, not half.",
     }
     if tokens in slips:
         raise NotYet(slips[tokens])
