@@ -179,7 +179,7 @@ def _decode(source: ImageSource, min_side: int) -> tuple[Image.Image, int, int, 
             image, bits = _lower_bits(file, low) if wide else (file, 0)
             image = ImageOps.exif_transpose(image)
         finally:
-            if file is not opened:
+            if isinstance(opened, Path):  # bytes are looked at once more, should they be damaged
                 file.close()
     except UnreadableImage:
         raise
