@@ -46,7 +46,7 @@ def test_a_folder_becomes_a_model_with_a_log_and_a_card(command, tmp_path, capsy
     assert command() == 0
     assert left(tmp_path) == ["mine.csv", "mine.md", "mine.safetensors"]
     said = capsys.readouterr().out
-    assert "ok  images   30 in 2 classes" in said and "train 18, val 6, test 6" in said
+    assert "ok  images     30 in 2 classes" in said and "train 18, val 6, test 6" in said
     assert "1 process on cpu, float32; fine-tune of resnet18" in said and "epoch 2/2" in said
     rows = table(tmp_path / "mine.csv")
     assert [row["epoch"] for row in rows] == ["1", "2"]
