@@ -58,7 +58,7 @@ def accuracy(predicted: torch.Tensor | np.ndarray, labels: torch.Tensor | np.nda
 def predict(model: nn.Module, loader: DataLoader[Any], mirror: bool = False) -> tuple[torch.Tensor, torch.Tensor]:
     """The probabilities that `model` gives each class: (images, classes) float, and the labels (images,).
 
-    With `mirror` they are the mean over each picture and its mirror image (test-time augmentation: lesson 07).
+    With `mirror` they are the mean over each image and its mirror image (test-time augmentation: lesson 07).
     """
     model.eval()
     probabilities, labels = [], []
@@ -115,6 +115,28 @@ def fit_temperature(probabilities: torch.Tensor, labels: torch.Tensor) -> float:
 def apply_temperature(probabilities: torch.Tensor, temperature: float) -> torch.Tensor:
     """Divide the logits behind `probabilities` by `temperature`; the predicted class never changes."""
     return (probabilities.clamp(min=1e-12).log() / temperature).softmax(1)
+
+
+def paired_test(right: torch.Tensor | np.ndarray, others_right: torch.Tensor | np.ndarray) -> float:
+    """The p-value of McNemar's exact test (1947): two models on the same images, which must be independent.
+
+    Only images on which just one of them is right count; without a difference each would win half of those.
+
+    Args:
+        right, others_right: (images,), whether each prediction is right.
+    """
+    right, others_right = (np.asarray(each, dtype=bool) for each in (right, others_right))
+    only, others_only = int((right & ~others_right).sum()), int((others_right & ~right).sum())
+    return float(binomtest(only, only + others_only).pvalue) if only + others_only else 1.0
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """The p-values of several comparisons, corrected for their number (Holm, 1979), in the order given."""
+    corrected, largest = [0.0] * len(p_values), 0.0
+    for rank, index in enumerate(np.argsort(p_values)):
+        largest = max(largest, min(1.0, (len(p_values) - rank) * p_values[index]))
+        corrected[index] = largest
+    return corrected
 
 
 def choose_threshold(probabilities: torch.Tensor, labels: torch.Tensor, wrong: float) -> float:

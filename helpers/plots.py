@@ -1,6 +1,6 @@
 """Pictures, predictions and curves, in one style that reads without colour vision (lesson 05)."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import cycle
 from typing import Any
 
@@ -16,6 +16,7 @@ from matplotlib_inline.config import InlineBackend
 from PIL import Image
 from torch import nn
 from torch.utils.data import DataLoader
+from torchvision.transforms.v2.functional import rgb_to_grayscale
 
 from helpers.checkpoints import History
 from helpers.devices import to_device
@@ -29,6 +30,7 @@ Picture = Image.Image | np.ndarray | torch.Tensor
 # Okabe and Ito's palette, 2008: distinct for all common kinds of colour vision.
 BLUE, ORANGE, GREEN, VERMILION, PURPLE, SKY = "#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9"
 STYLE: dict[Any, Any] = {
+    "axes.axisbelow": True,
     "axes.grid": True,
     "axes.prop_cycle": cycler(color=[BLUE, ORANGE, GREEN, VERMILION, PURPLE, SKY]),
     "axes.spines.right": False,
@@ -59,7 +61,9 @@ def imshow(image: Picture, title: str | None = None, ax: Axes | None = None) -> 
             raise LessonError("This image is normalised; show denormalise(image, preprocessing).")
         image = image.cpu().permute(1, 2, 0).numpy()
     ax.imshow(image)
-    ax.axis("off")
+    ax.set(xticks=[], yticks=[])
+    ax.grid(False)
+    ax.spines[:].set(visible=True, color="lightgrey")  # a white image on a white page has an edge, too
     if title is not None:
         ax.set_title(title, fontsize=10)
     return ax
@@ -71,11 +75,11 @@ def show_images(
     """Show pictures side by side, `columns` in a row: anything that `imshow` takes."""
     rows = -(-len(images) // columns)
     figure, axes = plt.subplots(rows, columns, figsize=(1.7 * columns, 2 * rows), squeeze=False, layout="tight")
-    for ax in axes.flat:
-        ax.axis("off")
     pairs = zip(images, titles or [None] * len(images), strict=True)
     for ax, (image, title) in zip(axes.flat, pairs, strict=False):  # the last row may have room left
         imshow(image, title, ax)
+    for ax in axes.flat[len(images) :]:
+        ax.axis("off")
     return figure
 
 
@@ -114,12 +118,29 @@ def prediction_title(predicted: str, confidence: float, truth: str) -> str:
 
 
 def show_maps(
-    images: Sequence[Picture] | torch.Tensor, maps: torch.Tensor, titles: Sequence[str], columns: int = 6
+    images: Sequence[torch.Tensor] | torch.Tensor, maps: torch.Tensor, titles: Sequence[str], columns: int = 6
 ) -> Figure:
-    """Show pictures as `show_images`, each under its map: (n, h, w), from 0 (dark) to 1 (bright)."""
-    figure = show_images(images, titles, columns)
-    for ax, places in zip(figure.axes, maps, strict=False):  # the last row may have room left
-        ax.imshow(np.asarray(places), cmap="cividis", alpha=0.55, vmin=0, vmax=1)  # reads without colour vision too
+    """Show images, and below each the same one in grey under its map; a white line surrounds the places above 0.5.
+
+    Args:
+        images: float (3, h, w) in 0..1, as `denormalise` makes them.
+        maps: (n, h, w), from 0 (dark) to 1 (bright).
+        titles: one for each image.
+        columns: images in a row.
+    """
+    rows = -(-len(images) // columns)
+    size = (1.7 * columns + 0.6, 3.9 * rows)
+    figure, axes = plt.subplots(2 * rows, columns, figsize=size, squeeze=False, layout="constrained")
+    for ax in axes.flat:
+        ax.axis("off")
+    for n, (image, places, title) in enumerate(zip(images, maps.cpu().numpy(), titles, strict=True)):
+        above, below = axes[2 * (n // columns) : 2 * (n // columns) + 2, n % columns]
+        imshow(image, title, above)
+        imshow(rgb_to_grayscale(image, num_output_channels=3), ax=below)
+        colours = below.imshow(places, cmap="inferno", alpha=0.6, vmin=0, vmax=1)  # even for all kinds of vision
+        if places.max() > 0.5 > places.min():
+            below.contour(places, [0.5], colors="white", linewidths=1.2)
+    figure.colorbar(colours, ax=axes, shrink=0.6, label="share of the maximum")
     return figure
 
 
@@ -135,38 +156,46 @@ def plot_confusion(
     ConfusionMatrixDisplay.from_predictions(
         labels, predicted, labels=classes, display_labels=class_names, cmap="Blues", colorbar=False, ax=ax
     )
+    if len(class_names) > 2:
+        ax.tick_params(axis="x", rotation=45)
     ax.grid(False)
     return figure
 
 
-def plot_reliability(probabilities: torch.Tensor, labels: torch.Tensor, ax: Axes, bins: int = 5) -> Axes:
-    """Reliability diagram: accuracy against confidence.
+def plot_reliability(models: Mapping[str, torch.Tensor], labels: torch.Tensor, bins: int = 10) -> Figure:
+    """Reliability diagram: accuracy against confidence in equal-width bins, and how many images are in each.
 
     Args:
-        probabilities: (images, classes).
+        models: by the name of each model, its probabilities (images, classes) for the same images.
         labels: (images,), class indices.
-        ax: where to draw.
-        bins: groups of equally many pictures.
+        bins: as for `helpers.evaluation.calibration_error`; empty ones are left out.
     """
     from sklearn.calibration import calibration_curve  # as above
 
-    confidence, predicted = probabilities.max(1)
-    accuracy, mean_confidence = calibration_curve(predicted == labels, confidence, n_bins=bins, strategy="quantile")
-    ax.plot([0, 1], [0, 1], color="grey", linestyle="--", label="perfect")
-    ax.plot(mean_confidence, accuracy, marker="o", label="model")
+    figure, (above, below) = plt.subplots(
+        2, 1, figsize=(5, 4.4), sharex=True, layout="constrained", gridspec_kw={"height_ratios": (3, 1)}
+    )
+    above.plot([0, 1], [0, 1], color="grey", linestyle="--", label="confidence = accuracy")
+    for (name, probabilities), marker in zip(models.items(), cycle("os^D"), strict=False):
+        confidence, predicted = probabilities.max(1)
+        accuracy, mean_confidence = calibration_curve(predicted == labels, confidence, n_bins=bins)
+        above.plot(mean_confidence, accuracy, marker=marker, label=name)
+        below.hist(
+            confidence, np.linspace(0, 1, bins + 1), histtype="step", linewidth=1.8, color=above.lines[-1].get_color()
+        )
+    above.set(ylabel="share that is right", ylim=(0, 1.05))
+    above.legend()
     low = 1 / probabilities.shape[1]  # the most probable class cannot have less
-    ax.set(xlabel="confidence", ylabel="share that is right", xlim=(low, 1.01), ylim=(0, 1.05))
-    ax.legend()
-    return ax
+    below.set(xlabel="confidence", ylabel="images", xlim=(low, 1.01))
+    return figure
 
 
 def plot_embedding(points: np.ndarray, labels: torch.Tensor | np.ndarray, class_names: Sequence[str], ax: Axes) -> Axes:
-    """Scatter plot of (n, 2) points; each class has its colour and its marker."""
-    for index, (name, marker) in enumerate(zip(class_names, cycle("os^Dv"), strict=False)):
+    """Scatter plot of (n, 2) points; each class has its colour and its marker. The legend is left to the caller."""
+    for index, (name, marker) in enumerate(zip(class_names, cycle("os^DvP"), strict=False)):
         x, y = points[np.asarray(labels) == index].T
         ax.scatter(x, y, marker=marker, s=18, alpha=0.7, label=name)
     ax.set(xticks=[], yticks=[])
-    ax.legend()
     return ax
 
 

@@ -76,7 +76,9 @@ class Explorer:
 
 
 class LiveCurves:
-    """The curves of a training while it runs: show it, then give it to `train_model` as `on_epoch` (lesson 04).
+    """The curves of a training while it runs (lesson 04).
+
+    `display(live)` and `train_model(..., on_epoch=live)` in one cell: the curves grow below that cell.
 
     Attributes:
         text: the sentence that belongs to the picture.
@@ -89,8 +91,8 @@ class LiveCurves:
 
     def __call__(self, history: History) -> None:
         self.history = history
-        self.text = f"curves of {len(history['lr'])} epochs"
-        self._png = _png(plot_history(history))
+        self.text = _said(history)
+        self._png = _png(plot_history(history) if history["lr"] else _words(self.text))
         self._picture.value = _with_caption(self._png, self.text)
 
     def _repr_mimebundle_(self, **kwargs: Any) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -103,6 +105,24 @@ def _png(figure: Figure) -> str:
     figure.savefig(png, format="png", bbox_inches="tight", dpi=SHARPNESS * figure.dpi)
     plt.close(figure)
     return b64encode(png.getvalue()).decode()
+
+
+def _said(history: History) -> str:
+    """What the curves of a training show, in words."""
+    if not history["lr"]:
+        return "Here the curves of the training grow, epoch by epoch."
+    last = {name: figures[-1] for name, figures in history.items()}
+    return (
+        f"epoch {len(history['lr'])}: loss {last['train_loss']:.2f} on train, {last['val_loss']:.2f} on val; "
+        f"accuracy {last['train_acc']:.1%} on train, {last['val_acc']:.1%} on val"
+    )
+
+
+def _words(text: str) -> Figure:
+    """A figure that only says something."""
+    figure = plt.figure(figsize=(5, 0.4))
+    figure.text(0.02, 0.5, text, va="center")
+    return figure
 
 
 def _width(png: str) -> int:
@@ -268,23 +288,28 @@ def _draw_class_counts(ax: Axes, batches: list[torch.Tensor], class_names: list[
         ax.bar(numbers, counts, bottom=bottom, label=name, hatch=HATCHES[index % len(HATCHES)])
         bottom = [height + count for height, count in zip(bottom, counts, strict=True)]
     ax.bar(chosen, bottom[chosen - 1], fill=False, edgecolor="black", linewidth=2)
-    ax.set(xlabel="batch", ylabel="pictures", xticks=numbers, axisbelow=True)
+    ax.set(xlabel="batch", ylabel="images", xticks=numbers, axisbelow=True)
     ax.legend(loc="center left", bbox_to_anchor=(1, 0.5))
 
 
 def confusion_explorer(
-    model: nn.Module, dataset: LabelledDataset, preprocessing: Preprocessing, layer: str | None = None
+    model: nn.Module,
+    dataset: LabelledDataset,
+    preprocessing: Preprocessing,
+    layer: str | None = None,
+    opens_on: tuple[str, str] | None = None,
 ) -> Explorer:
     """The images of one cell of the confusion matrix, the most confident first, with their Grad-CAM maps (lesson 05).
 
     Args:
         model: a convolutional network that was trained on the classes of `dataset`.
-        dataset: with `classes`; its pictures are normalised tensors, the same at each look.
+        dataset: with `classes`; its images are normalised tensors, the same at each look.
         preprocessing: of these tensors.
         layer: as for `helpers.explain.grad_cam`.
+        opens_on: the true class and the predicted one of the cell shown first; None takes the most frequent mistake.
 
     Returns:
-        An explorer with the controls `truth`, `predicted` and `maps`; it shows up to twelve pictures.
+        An explorer with the controls `truth`, `predicted` and `maps`; it shows up to twelve images.
     """
     probabilities, labels = predict(model, make_dataloader(dataset))
     confidence, predictions = probabilities.max(1)
@@ -296,21 +321,27 @@ def confusion_explorer(
         names = dataset.classes
         titles = [prediction_title(names[predicted], float(confidence[i]), names[truth]) for i in shown]
         if not shown:
-            figure = show_images([torch.zeros(3, 32, 32)], ["no such picture"])
+            figure = show_images([torch.zeros(3, 32, 32)], ["no such image"])
         elif maps:
             maps_shown = grad_cam(model, torch.stack(images), [predicted] * len(shown), layer)
-            figure = show_maps(denormalise(torch.stack(images), preprocessing), maps_shown, titles)
+            figure = show_maps(denormalise(torch.stack(images), preprocessing), maps_shown, titles, min(len(shown), 6))
         else:
             figure = show_images(denormalise(torch.stack(images), preprocessing), titles)
         figure.set_figheight(figure.get_figheight() + 0.4)
-        figure.suptitle(f"{len(cell)} of {len(labels)} pictures")
-        return figure, f"{names[truth]}, taken for {names[predicted]}, {'with' if maps else 'without'} maps"
+        figure.suptitle(f"{len(cell)} of {len(labels)} images")
+        said = "with" if maps else "without"
+        return figure, f"images of {names[truth]}, taken for {names[predicted]}, {said} Grad-CAM maps"
 
     classes = [(name, index) for index, name in enumerate(dataset.classes)]
+    if opens_on is not None:
+        first_truth, first_predicted = map(dataset.classes.index, opens_on)
+    else:
+        mistakes = (labels * len(classes) + predictions)[labels != predictions]
+        first_truth, first_predicted = divmod(int(mistakes.mode().values) if len(mistakes) else 0, len(classes))
     return Explorer(
         draw,
-        truth=ipywidgets.Dropdown(options=classes),
-        predicted=ipywidgets.Dropdown(options=classes),
+        truth=ipywidgets.Dropdown(options=classes, value=first_truth),
+        predicted=ipywidgets.Dropdown(options=classes, value=first_predicted),
         maps=ipywidgets.Checkbox(value=True),
     )
 

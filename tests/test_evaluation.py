@@ -16,8 +16,10 @@ from helpers.evaluation import (
     calibration_error,
     choose_threshold,
     fit_temperature,
+    holm,
     least_confident,
     mean_interval,
+    paired_test,
     predict,
     top_losses,
 )
@@ -60,6 +62,27 @@ def test_mean_interval_is_student_s():
     mean, low, high = mean_interval([0.8, 0.9, 1.0])
     assert (mean, low, high) == pytest.approx((0.9, 0.9 - 0.24841, 0.9 + 0.24841), abs=1e-4)
     assert mean_interval([0.9, 0.9]) == (0.9, 0.9, 0.9)
+
+
+def test_only_the_images_on_which_two_models_differ_count():
+    right = np.array([True] * 12 + [False] * 30 + [True] * 5)
+    others = np.array([False] * 12 + [True] * 30 + [True] * 5)
+    assert paired_test(right, others) == paired_test(torch.tensor(others), torch.tensor(right))
+    # twice the sum of binomial(42, k) / 2^42 for k to 12
+    assert paired_test(right, others) == pytest.approx(0.0078, abs=2e-4)
+    assert paired_test(right, right) == 1
+
+
+@pytest.mark.parametrize(
+    ("p_values", "corrected"),
+    [
+        ([0.01, 0.04, 0.03, 0.005], [0.03, 0.06, 0.06, 0.02]),  # the example of R's p.adjust
+        ([0.3], [0.3]),
+        ([0.6, 0.9], [1.0, 1.0]),
+    ],
+)
+def test_holm_s_correction(p_values, corrected):
+    assert holm(p_values) == pytest.approx(corrected)
 
 
 def test_predict_gives_probabilities_in_evaluation_mode():

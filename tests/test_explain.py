@@ -143,7 +143,7 @@ def test_a_randomised_copy_keeps_nothing_and_the_original_all():
 
 
 def test_the_lesson_builds_what_the_helpers_do():
-    lesson = lesson_code("05_visualization.ipynb", "track")
+    lesson = lesson_code("05_visualization.ipynb")
     torch.manual_seed(0)
     model = replace_head(resnet18(), 2).eval()
     image = torch.rand(1, 3, 64, 64)
@@ -171,29 +171,42 @@ def test_the_plots_show_the_numbers():
     assert texts == {"0", "1", "2"}  # a class without pictures has its row as well
 
     probabilities = torch.tensor([[0.9, 0.1], [0.4, 0.6], [0.2, 0.8], [0.1, 0.9]])
-    ax = plot_reliability(probabilities, labels, plt.figure().subplots(), bins=2)
-    assert ax.lines[1].get_ydata().tolist() == pytest.approx([1.0, 0.5])
+    above, below = plot_reliability({"one": probabilities, "other": probabilities.flip(1)}, labels, bins=4).axes
+    assert above.lines[1].get_xdata().tolist() == pytest.approx([0.6, 0.8667], abs=1e-4)
+    assert above.lines[1].get_ydata().tolist() == pytest.approx([1, 2 / 3])
+    assert above.lines[2].get_ydata().tolist() == pytest.approx([0, 1 / 3])
+    assert below.patches[0].get_xy()[:, 1].max() == 3, "images in the fullest bin"
 
     ax = plot_embedding(torch.rand(4, 2).numpy(), labels, ["a", "b"], plt.figure().subplots())
     assert [len(points.get_offsets()) for points in ax.collections] == [2, 2]
 
     figure = show_maps(list(batch(Corners())[:2]), torch.rand(2, 32, 32), ["one", "two"], columns=3)
-    assert [len(ax.images) for ax in figure.axes] == [2, 2, 0]
+    assert [len(ax.images) for ax in figure.axes[:6]] == [1, 1, 0, 2, 2, 0], "each image above its map"
+    assert figure.axes[6].get_ylabel() == "share of the maximum"
     plt.close("all")
 
 
 def test_the_explorer_shows_the_chosen_cell():
     explorer = confusion_explorer(finder(), Corners(), PLAIN)
-    assert explorer.text == "none, taken for none, with maps"
+    assert explorer.text == "images of none, taken for none, with Grad-CAM maps"
     first = explorer._png
     explorer.controls.truth.value = 1
-    assert explorer.text == "square, taken for none, with maps"  # there is none: it says so
+    assert explorer.text == "images of square, taken for none, with Grad-CAM maps"  # there is none: it says so
     empty = explorer._png
     explorer.controls.predicted.value = 1
     with_maps = explorer._png
     explorer.controls.maps.value = False
-    assert explorer.text == "square, taken for square, without maps"
+    assert explorer.text == "images of square, taken for square, without Grad-CAM maps"
     assert len({first, empty, with_maps, explorer._png}) == 4
+
+
+def test_the_explorer_opens_on_the_most_frequent_mistake():
+    blind = finder()
+    with torch.no_grad():
+        blind.fc.bias.copy_(torch.tensor([9.0, -9.0]))
+    assert confusion_explorer(blind, Corners(), PLAIN).text == "images of square, taken for none, with Grad-CAM maps"
+    chosen = confusion_explorer(blind, Corners(), PLAIN, opens_on=("none", "square"))
+    assert chosen.text == "images of none, taken for square, with Grad-CAM maps"
 
 
 def test_the_finder_of_these_tests_finds():

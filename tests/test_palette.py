@@ -77,11 +77,11 @@ def history() -> plt.Axes:
 
 def reliability() -> plt.Axes:
     probabilities = torch.tensor([[0.6, 0.4], [0.3, 0.7], [0.9, 0.1], [0.2, 0.8], [0.55, 0.45]])
-    return plot_reliability(probabilities, torch.tensor([0, 1, 0, 0, 1]), plt.figure().subplots())
+    return plot_reliability({"one": probabilities, "other": probabilities}, torch.tensor([0, 1, 0, 0, 1])).axes[0]
 
 
 def embedding() -> plt.Axes:
-    return plot_embedding(np.zeros((5, 2)), [0, 1, 2, 3, 4], list("abcde"), plt.figure().subplots())
+    return plot_embedding(np.zeros((6, 2)), [0, 1, 2, 3, 4, 5], list("abcdef"), plt.figure().subplots())
 
 
 def class_counts() -> plt.Axes:

@@ -123,7 +123,7 @@ def q3(seconds_for: Answer) -> str:
 @exercises.add(
     hints=(
         "The weights are there once, their gradients once, and AdamW keeps two numbers for each weight.",
-        "Four times the weights, plus what the layers put by. Both are in the table above.",
+        "Four times the weights, plus the saved activations. Both are in the table above.",
         "VGG16: 4 x 528 + 2239 = 4351 MiB, which is too much.",
     ),
     answer='networks_that_fit = ["resnet18", "mobilenet_v3_large"]',
@@ -136,7 +136,7 @@ def q4(networks_that_fit: Answer) -> str:
     if given - known:
         raise NotYet(f"{shown(sorted(map(str, given - known))[0])} is none of the five networks.")
     if "inception_v3" in given:
-        raise NotYet("inception_v3 puts by 3000 MiB: too much, even without its weights.")
+        raise NotYet("inception_v3 saves activations of 3000 MiB: too much, even without its weights.")
     if given & {"vgg16", "resnet50"}:
         name = min(given & {"vgg16", "resnet50"})
         raise NotYet(
@@ -144,7 +144,7 @@ def q4(networks_that_fit: Answer) -> str:
         )
     if given != {"resnet18", "mobilenet_v3_large"}:
         missing = min({"resnet18", "mobilenet_v3_large"} - given)
-        raise NotYet(f"{missing} would fit: four times its weights, plus what it puts by, is below 2800 MiB.")
+        raise NotYet(f"{missing} would fit: four times its weights, plus its activations, is below 2800 MiB.")
     return "Two of five. For the others: a smaller batch, or a frozen backbone."
 
 

@@ -50,7 +50,7 @@ WRONG = {
     ],
     "q4": [
         ("networks_that_fit = ['resnet18', 'resnet50', 'mobilenet_v3_large']", "Gradients and the optimizer's numbers"),
-        ("networks_that_fit = ['resnet18', 'inception_v3']", "puts by 3000 MiB"),
+        ("networks_that_fit = ['resnet18', 'inception_v3']", "saves activations of 3000 MiB"),
         ("networks_that_fit = ['mobilenet_v3_large']", "resnet18 would fit"),
         ("networks_that_fit = 'resnet18'", "A list of names is expected"),
         ("networks_that_fit = ['mobilenet']", "none of the five networks"),
