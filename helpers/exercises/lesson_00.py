@@ -9,7 +9,7 @@ from helpers.exercises import Answer, Exercises, NotYet, is_blank, match, number
 from helpers.features import linear_probe
 
 exercises = Exercises()
-ROOM = 0.03  # beyond what fifteen random choices of images gave
+DRAWS, ROOM = 30, 0.05  # random choices of images, and what may lie beyond the best and the worst of them
 
 
 @exercises.add(
@@ -81,7 +81,7 @@ def q3(verdicts: Answer) -> str:
         verdicts = {key: value if is_blank(value) else str(value) for key, value in verdicts.items()}
     match(
         verdicts,
-        {"A": "True", "B": "False", "C": "False", "D": "True"},
+        {"A": "true", "B": "false", "C": "false", "D": "true"},
         {
             "A": "This is what a 95 % confidence interval is made for. Read the sentence above once more.",
             "B": "It is an interval for the true accuracy. The next 100 images add luck of their own, so their "
@@ -184,7 +184,7 @@ def _usual(
     """Between which accuracies probes end that learn from n random images, with room on both sides."""
     random = np.random.default_rng(0)
     found: list[float] = []
-    while len(found) < 15:
+    while len(found) < DRAWS:
         chosen = random.permutation(len(train_y))[:n]
         if len(set(train_y[chosen])) > 1:
             found.append(linear_probe(train_x[chosen], train_y[chosen]).score(val_x, val_y))

@@ -34,7 +34,7 @@ WRONG = {
         ('verdicts = {"A": True, "B": True, "C": False, "D": True}', "B: It is an interval for the true accuracy"),
         ('verdicts = {"A": True, "B": False, "C": True, "D": True}', "C: No difference was *shown*"),
         ('verdicts = {"A": True, "B": False, "C": False, "D": False}', "D: Images on which both are right"),
-        ('verdicts = {"A": True, "B": 7, "C": False, "D": False}', "B: choose one of 'False', 'True'"),
+        ('verdicts = {"A": True, "B": 7, "C": False, "D": False}', "B: choose one of 'false', 'true'"),
         ("verdicts = [True, False, False, True]", "A dictionary with the keys A, B, C, D"),
     ],
     "q4": [
