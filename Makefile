@@ -20,7 +20,7 @@ unexport PYTHONDONTWRITEBYTECODE
 .PHONY: help
 help:
 	@awk -F ':.*## ' '/^## /{print (n++ ? "\n" : "") substr($$0, 4)} \
-		/^[a-z]+:.*## /{printf "make %-13s %s\n", $$1, $$2}' Makefile
+		/^[a-z-]+:.*## /{printf "make %-13s %s\n", $$1, $$2}' Makefile
 
 # What readers need, and that with the packages of the checks.
 $(READY) $(CHECKS): requirements.txt pyproject.toml $(wildcard settings/*/*/*.* settings/*/*/*/*.*)
@@ -41,7 +41,7 @@ $(NBGRADER): requirements-nbgrader.txt $(READY)
 	$(VENV) -m ipykernel install --prefix $(@D) --name python3
 	@touch $@
 
-# So has JupyterHub, with its proxy. Accounts cannot keep what their Python compiles: it is all there beforehand.
+# So has JupyterHub, with its proxy.
 $(HUB): requirements-hub.txt $(READY)
 	rm -rf $(@D)
 	$(PYTHON) -m venv $(@D)
@@ -49,7 +49,6 @@ $(HUB): requirements-hub.txt $(READY)
 	npm install --silent --global --prefix $(@D) configurable-http-proxy@5
 	$(VENV) -m ipykernel install --prefix $(@D) --name python3
 	cp -R settings/. $(@D)
-	-$(VENV) -m compileall -qq -j 0 helpers .venv/lib .venv-hub/lib  # some packages bring files that are no Python yet
 	@touch $@
 
 # fastai and transformers beside the lessons' packages, with the same torch (UV_TORCH_BACKEND=cpu takes the small build).
@@ -104,7 +103,10 @@ nbgrader: $(CHECKS) $(NBGRADER) ## make a course for nbgrader of the lessons, wi
 	$(VENV) -m tools.editions nbgrader
 
 hub: $(HUB) ## set up a JupyterHub for a class on this machine, see docs/hub/
+	@# Accounts cannot keep what their Python compiles. Some packages bring files that are no Python yet.
+	-$(VENV) -m compileall -qq -j 0 helpers .venv/lib .venv-hub/lib
 	git subtree split -q --prefix notebooks --branch notebooks
+	chmod -R go-w .  # uv leaves files that all can write
 
 hub-test: $(CHECKS) ## try all of docs/hub/ with two accounts, as root, in minutes
 	$(VENV) -m pytest -m nightly tests/test_hub.py
@@ -132,8 +134,11 @@ bench: $(CHECKS) ## measure what takes longer than a lesson may (three hours; re
 	$(FAST) $(VENV) -m benchmarks.fine_tuning
 	$(FAST) $(VENV) -m benchmarks.speed
 	$(FAST) $(VENV) -m benchmarks.late_layers
+	$(FAST) $(VENV) -m benchmarks.overhead
+	$(FAST) $(VENV) -m benchmarks.lite0
 	$(FAST) $(VENV) -m benchmarks.shipping
 	$(VENV) -m benchmarks.lessons
+	$(VENV) -m benchmarks.classroom 1 4 12 --write
 
 peers: $(PEERS) ## measure fine_tune and the probe against fastai, Hugging Face and others (hours)
 	$(FAST) $(<D)/bin/python -m benchmarks.peers

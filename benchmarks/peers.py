@@ -160,7 +160,7 @@ def fastai(epochs: int, batch_size: int, folder: Path):
         labels = torch.tensor([loaders.vocab.o2i[file.parent.name] for file in files])
         with learner.no_bar():
             probabilities, _ = learner.get_preds(dl=loaders.test_dl(files))
-        return (probabilities.argmax(1) == labels).float().mean().item()
+        return accuracy(probabilities.argmax(1), labels).value
 
     return measure
 
@@ -273,16 +273,19 @@ def plot(results: list[dict]) -> Figure:
     """Accuracy against seconds of one core, a panel for each set of images; up and to the left is better."""
     figures = measured(results)
     sets = list(dict.fromkeys(images for images, _ in figures))
-    figure = Figure(figsize=(5 * len(sets), 4), layout="constrained")
-    for ax, images in zip(figure.subplots(1, len(sets), squeeze=False)[0], sets, strict=True):
-        for peer in PEERS:
+    figure = Figure(figsize=(4 * len(sets) + 3, 3.5), layout="constrained")
+    axes = figure.subplots(1, len(sets), squeeze=False)[0]
+    for ax, images in zip(axes, sets, strict=True):
+        for number, peer in enumerate(PEERS):
             if (images, peer) in figures:
                 accuracies, seconds = figures[images, peer]
-                point = (seconds.mean(), 100 * accuracies.mean())
                 spread = 100 * accuracies.std() if len(accuracies) > 1 else None
-                ax.errorbar(*point, yerr=spread, fmt="o" if peer.startswith("our") else "s", capsize=3)
-                ax.annotate(peer, point, xytext=(6, 4), textcoords="offset points", fontsize=8)
+                style = {"color": f"C{number}", "fmt": "o" if peer.startswith("our") else "s", "capsize": 3}
+                ax.errorbar(seconds.mean(), 100 * accuracies.mean(), yerr=spread, label=peer, **style)
         ax.set(xscale="log", xlabel="seconds of one core", ylabel="accuracy, %", title=images)
+        ax.set_xticks(ticks := [1, 10, 100, 1000], ticks)
+        ax.minorticks_off()
+    axes[-1].legend(loc="center left", bbox_to_anchor=(1, 0.5))
     return figure
 
 

@@ -158,9 +158,9 @@ async def serve(model: Classifier, host: str, port: int, browser: bool) -> None:
         port: 0 takes one that is free.
         browser: whether to open the page.
     """
-    (socket,) = bind_sockets(port, host)
-    make_server(model).add_socket(socket)
-    address = f"http://{host}:{socket.getsockname()[1]}/"
+    sockets = bind_sockets(port, host)
+    make_server(model).add_sockets(sockets)
+    address = f"http://{host}:{sockets[0].getsockname()[1]}/"
     print(f"{address} answers until Ctrl+C.", flush=True)
     if browser:
         webbrowser.open(address)
@@ -178,8 +178,8 @@ def main() -> int:
         print('The model has no threshold: it is never "not sure".', file=sys.stderr)
     try:
         asyncio.run(serve(model, arguments.host, arguments.port, not arguments.no_browser))
-    except OSError as error:
-        sys.exit(f"Cannot listen on {arguments.host}, port {arguments.port} ({error.strerror}); --port takes another.")
+    except (OSError, OverflowError) as error:  # in use, or no port at all
+        sys.exit(f"Cannot listen on {arguments.host}, port {arguments.port} ({error}); --port takes another.")
     except KeyboardInterrupt:
         print()
     return 0

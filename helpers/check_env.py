@@ -94,7 +94,8 @@ def threads() -> str:
         import torch
     except Exception:  # the row `torch` says why
         return "threads not known without torch"
-    return f"{torch.get_num_threads()} threads"
+    number = torch.get_num_threads()
+    return "1 thread" if number == 1 else f"{number} threads"
 
 
 def check_machine() -> Finding:

@@ -1,4 +1,4 @@
-"""Looks at every picture of a folder before a network does, and says what is wrong with which.
+"""Looks at every image of a folder before a network does, and says what is wrong with which.
 
 python -m helpers.check_folder DIR
 """
@@ -13,7 +13,7 @@ from helpers.own_images import check_folder
 def main() -> int:
     """Prints the report; the exit status is 1 where something is wrong."""
     parser = argparse.ArgumentParser(prog="python -m helpers.check_folder", description=__doc__.partition("\n")[0])
-    parser.add_argument("folder", metavar="DIR", help="one folder of pictures per class, perhaps in train/ and val/")
+    parser.add_argument("folder", metavar="DIR", help="one folder of images per class, perhaps in train/ and val/")
     parser.add_argument("--json", action="store_true", help="everything that was found, for programs")
     arguments = parser.parse_args()
     try:

@@ -1,4 +1,4 @@
-"""From folders of pictures to batches (lesson 02)."""
+"""From folders of images to batches (lesson 02)."""
 
 import copy
 from collections.abc import Callable, Mapping, Sequence
@@ -37,21 +37,21 @@ from helpers.tables import read_labels
 from helpers.transforms import data_transforms
 from helpers.weights import Preprocessing
 
-Transform = Callable[[Any], Any]  # of one picture
+Transform = Callable[[Any], Any]  # of one image
 
 
 class ImageDataset(ImageFolder):  # type: ignore[misc]  # torchvision carries no types
     """torchvision's `ImageFolder` without hidden files and folders, with `load_image` as its loader.
 
     Args:
-        folder: one folder per class, with the pictures in it or in folders below it.
-        transform: what each picture goes through.
+        folder: one folder per class, with the images in it or in folders below it.
+        transform: what each image goes through.
         class_names: the classes in the order of their indices; None takes them from the folder, sorted.
             Give those of `train` for the other splits, so that classes are matched by name.
 
     Raises:
-        LessonError: there is no such folder, it is a file, or it holds splits; it has no picture, a class without
-            pictures, or one that is not among `class_names`. Where these are given, a class may have no pictures.
+        LessonError: there is no such folder, it is a file, or it holds splits; it has no image, a class without
+            images, or one that is not among `class_names`. Where these are given, a class may have no images.
     """
 
     def __init__(self, folder: str | Path, transform: Transform | None = None, class_names: list[str] | None = None):
@@ -67,7 +67,7 @@ class ImageDataset(ImageFolder):  # type: ignore[misc]  # torchvision carries no
             parts = " and ".join(str(path.relative_to(folder)) for path in layout.splits.values())
             raise LessonError(f"{folder} holds splits ({parts}), not classes; helpers.data.image_datasets takes it.")
         if not found:
-            raise LessonError(f"{folder} has no folders; put the pictures into one folder per class.")
+            raise LessonError(f"{folder} has no folders; put the images into one folder per class.")
         names = self.class_names or found
         unknown = [name for name in found if name not in map(nfc, names)]
         if unknown:
@@ -84,7 +84,7 @@ class ImageDataset(ImageFolder):  # type: ignore[misc]  # torchvision carries no
         is_valid_file: Any = None,
         allow_empty: bool = False,
     ) -> list[tuple[str, int]]:
-        """The pictures below each class's folder; no links to folders, which may run in circles."""
+        """The images below each class's folder; no links to folders, which may run in circles."""
         folders = class_folders(Path(directory))
         samples, empty = [], []
         for name, index in class_to_idx.items():
@@ -93,17 +93,17 @@ class ImageDataset(ImageFolder):  # type: ignore[misc]  # torchvision carries no
             if not pictures:
                 empty.append(Path(directory, name))
         if empty and not (allow_empty and samples):
-            raise LessonError(f"{empty[0]} has no pictures ({', '.join(ENDINGS)}); check_folder says what it has.")
+            raise LessonError(f"{empty[0]} has no images ({', '.join(ENDINGS)}); check_folder says what it has.")
         return samples
 
 
 class SampleDataset(Dataset[tuple[Any, int]]):
-    """Pictures by their paths, wherever they lie.
+    """Images by their paths, wherever they lie.
 
     Args:
-        samples: path and class index of each picture.
+        samples: path and class index of each image.
         class_names: the classes in the order of their indices.
-        transform: what each picture goes through.
+        transform: what each image goes through.
     """
 
     def __init__(self, samples: list[tuple[str, int]], class_names: list[str], transform: Transform | None = None):
@@ -120,12 +120,12 @@ class SampleDataset(Dataset[tuple[Any, int]]):
 
 
 class CsvDataset(SampleDataset):
-    """Pictures whose classes stand in a table.
+    """Images whose classes stand in a table.
 
     Args:
         table: a CSV file whose first line names the columns `file` and `label`, perhaps others.
         folder: where the paths in the column `file` begin.
-        transform: what each picture goes through.
+        transform: what each image goes through.
         class_names: the classes in the order of their indices; None takes the labels of the table, sorted.
         columns: the names of the columns of files and labels, where they are called otherwise.
         delimiter, encoding: of the table; as in `;` and `cp1252`, which Excel writes in parts of Europe.
@@ -161,9 +161,9 @@ class CsvDataset(SampleDataset):
 
 
 class CachedDataset(Dataset[tuple[Any, int]]):
-    """Pictures that are decoded once and kept in memory: whole, as uint8, 3 bytes for each pixel.
+    """Images that are decoded once and kept in memory: whole, as uint8, 3 bytes for each pixel.
 
-    The transform still runs each time, so training sees another crop of the whole picture each time.
+    The transform still runs each time, so training sees another crop of the whole image each time.
 
     Args:
         dataset: an `ImageDataset` or `SampleDataset`; its transform is taken over.
@@ -197,10 +197,10 @@ LabelledDataset = ImageDataset | SampleDataset | CachedDataset  # with `classes`
 
 
 def subsample(dataset: CachedDataset, per_class: int, seed: int = 0) -> CachedDataset:
-    """A random `per_class` pictures of each class, or all of a class that has fewer (lesson 06).
+    """A random `per_class` images of each class, or all of a class that has fewer (lesson 06).
 
     Args:
-        dataset: stays as it is; the result shares its pictures and its transform.
+        dataset: stays as it is; the result shares its images and its transform.
         per_class: how many.
         seed: fixes which; a larger `per_class` adds to those of a smaller one.
     """
@@ -271,14 +271,14 @@ def image_datasets(folder: str | Path, preprocessing: Preprocessing) -> dict[str
 
 def _no_split(layout: Layout, split: str) -> str:
     if split in layout.unlabelled:
-        return f"{layout.unlabelled[split]} has no folders; put the pictures into one folder per class."
+        return f"{layout.unlabelled[split]} has no folders; put the images into one folder per class."
     if not layout.has_splits:
         remedy = "own_images.split_folder makes train, val and test of one folder per class"
     elif split == "val":
         train = layout.splits["train"].name
         remedy = f"move a part of {train} there, or let own_images.split_folder make it of {train}"
     else:
-        remedy = "it holds one folder of pictures per class"
+        remedy = "it holds one folder of images per class"
     return f"{layout.folder / split} is not there; {remedy}."
 
 
@@ -331,12 +331,12 @@ def _without_rest_of_one(images: int, batch_size: int) -> int:
 
 
 def weighted_sampler(labels: Sequence[int] | torch.Tensor, seed: int = 0) -> WeightedRandomSampler:
-    """Draws as many pictures as there are, with replacement, so that all classes come equally often.
+    """Draws as many images as there are, with replacement, so that all classes come equally often.
 
     Args:
-        labels: the class index of each picture.
+        labels: the class index of each image.
         seed: fixes what is drawn.
     """
     labels = torch.as_tensor(labels)
-    weights = 1 / labels.bincount().double()[labels]  # the rarer its class, the more often a picture is drawn
+    weights = 1 / labels.bincount().double()[labels]  # the rarer its class, the more often an image is drawn
     return WeightedRandomSampler(weights.tolist(), len(labels), generator=torch.Generator().manual_seed(seed))

@@ -18,6 +18,7 @@ KINDS: dict[str, tuple[str, str, float, Any]] = {
     "data": ("#F4F4F4", "#666666", 1.0, "-"),
     "frozen": ("#D6E6F2", "#0072B2", 1.6, "-"),
     "trainable": ("#FBE5B5", "#B36B00", 1.6, (0, (4, 1.5))),
+    "held out": ("#DDF1E4", "#00704F", 1.6, ":"),
     "text": ("none", "none", 0.0, "-"),  # words without a frame
 }
 NAMED = ("frozen", "trainable")  # these stand in a legend
@@ -187,5 +188,99 @@ def transfer(source: str, source_head: str, target: str, target_head: str) -> Fi
         Arrow("backbone", "copy", "copy its parameters"),
         Arrow("target", "copy"),
         Arrow("copy", "new head"),
+    ]
+    return draw_boxes(boxes, arrows)
+
+
+def resnet() -> Figure:
+    """A ResNet18 in the order in which an image passes it: the maps shrink, the channels grow."""
+    parts = {  # the shape of what it makes of an image, and the height of its box
+        "image": ("3 x 224 x 224", 1.7),
+        "conv1 to\nmaxpool": ("64 x 56 x 56", 1.3),
+        "layer1": ("64 x 56 x 56", 1.3),
+        "layer2": ("128 x 28 x 28", 1.05),
+        "layer3": ("256 x 14 x 14", 0.85),
+        "layer4": ("512 x 7 x 7", 0.65),
+        "avgpool": ("512", 0.5),
+        "fc": ("199", 0.5),
+    }
+    boxes = {
+        name: Box(f"{name}\n{shape}", 1.4 * n, 0, 1.15, height)
+        for n, (name, (shape, height)) in enumerate(parts.items())
+    }
+    arrows = [Arrow(one, other) for one, other in pairwise(boxes)]
+    boxes["backbone"] = Box("backbone: from the image to 512 features", 1.4 * 3.5, 1.1, 4, 0.3, "text")
+    boxes["head"] = Box("head: logits", 1.4 * 7, 1.1, 1.15, 0.3, "text")
+    return draw_boxes(boxes, arrows)
+
+
+def residual_block() -> Figure:
+    """The first block of a ResNet18's `layer2`: two convolutions, and a shortcut around them."""
+    boxes = {
+        "input": Box("input\n64 x 56 x 56", 0, 0.55),
+        "conv1": Box("conv1, bn1, relu\n128 x 28 x 28", 2.1, 0, 1.5),
+        "conv2": Box("conv2, bn2:\nthe residual", 4.1, 0, 1.5),
+        "shortcut": Box("downsample:\nthe shortcut", 3.1, 1.1, 1.5),
+        "sum": Box("+", 5.9, 0.55, 0.45, 0.45),
+        "output": Box("relu\n128 x 28 x 28", 7.3, 0.55),
+    }
+    arrows = [
+        Arrow("input", "conv1"),
+        Arrow("conv1", "conv2"),
+        Arrow("conv2", "sum"),
+        Arrow("input", "shortcut"),
+        Arrow("shortcut", "sum"),
+        Arrow("sum", "output"),
+    ]
+    return draw_boxes(boxes, arrows)
+
+
+def vision_transformer() -> Figure:
+    """A small vision transformer: patches become tokens, blocks mix them, the head reads the class token."""
+    boxes = {
+        "patches": Box("196 patches\nof 16 x 16 pixels", 0, 0, 1.45, 0.6),
+        "tokens": Box("196 tokens\nof 192 numbers", 2.25, 0, 1.3, 0.6),
+        "class": Box("class token", 2.25, -0.8, 1.3, 0.4),
+        "all": Box("197 tokens\n+ positions", 4.3, 0, 1.2, 0.6),
+        "blocks": Box("12 blocks", 6.0, 0, 1.1, 0.6),
+        "out": Box("197 tokens", 7.6, 0, 1.1, 0.6),
+        "head": Box("head", 9.5, 0, 0.8, 0.6),
+        "input": Box("tokens in", 2.25, 1.15, 1.1, 0.45),
+        "attention": Box("attention, + shortcut:\neach token looks at all", 4.4, 1.15, 1.9, 0.6),
+        "mlp": Box("MLP, + shortcut:\neach token alone", 7.1, 1.15, 1.6, 0.6),
+        "output": Box("tokens out", 9.35, 1.15, 1.1, 0.45),
+        "one": Box("one block", 0.3, 1.15, 1.1, 0.45, "text"),
+    }
+    arrows = [
+        Arrow("patches", "tokens", "linear"),
+        Arrow("tokens", "all"),
+        Arrow("class", "all"),
+        Arrow("all", "blocks"),
+        Arrow("blocks", "out"),
+        Arrow("out", "head", "class token"),
+        Arrow("input", "attention"),
+        Arrow("attention", "mlp"),
+        Arrow("mlp", "output"),
+    ]
+    return draw_boxes(boxes, arrows)
+
+
+def training_loop() -> Figure:
+    """What happens in each step of a training."""
+    boxes = {
+        "batch": Box("a batch:\nimages and labels", 0, 0, 1.5, 0.6),
+        "model": Box("model", 2.3, 0, 1.2, 0.6),
+        "logits": Box("logits", 4.3, 0, 1.1, 0.6),
+        "loss": Box("loss", 6.2, 0, 1.1, 0.6),
+        "gradients": Box("gradients", 6.2, 1.4, 1.1, 0.6),
+        "optimizer": Box("optimizer", 2.3, 1.4, 1.2, 0.6),
+    }
+    arrows = [
+        Arrow("batch", "model"),
+        Arrow("model", "logits", "forward"),
+        Arrow("logits", "loss", "criterion"),
+        Arrow("loss", "gradients", "backward"),
+        Arrow("gradients", "optimizer"),
+        Arrow("optimizer", "model", "step: new parameters"),
     ]
     return draw_boxes(boxes, arrows)

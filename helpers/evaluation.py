@@ -58,7 +58,7 @@ def accuracy(predicted: torch.Tensor | np.ndarray, labels: torch.Tensor | np.nda
 def predict(model: nn.Module, loader: DataLoader[Any], mirror: bool = False) -> tuple[torch.Tensor, torch.Tensor]:
     """The probabilities that `model` gives each class: (images, classes) float, and the labels (images,).
 
-    With `mirror` they are the mean over each picture and its mirror image (test-time augmentation: lesson 07).
+    With `mirror` they are the mean over each image and its mirror image (test-time augmentation: lesson 07).
     """
     model.eval()
     probabilities, labels = [], []

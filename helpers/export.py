@@ -151,8 +151,9 @@ def to_int8(graph: onnx.ModelProto, batches: Iterable[torch.Tensor]) -> onnx.Mod
             return None if batch is None else {"images": batch.numpy()}
 
     with tempfile.TemporaryDirectory() as folder, _quiet():
-        prepared, quantised = Path(folder, "prepared.onnx"), Path(folder, "int8.onnx")
-        quant_pre_process(graph, str(prepared), skip_symbolic_shape=True)
+        whole, prepared, quantised = (Path(folder, f"{name}.onnx") for name in ("whole", "prepared", "int8"))
+        onnx.save(graph, whole)
+        quant_pre_process(str(whole), str(prepared), skip_symbolic_shape=True)
         quantize_static(
             str(prepared),
             str(quantised),

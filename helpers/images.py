@@ -81,7 +81,7 @@ def decode_image(source: ImageSource, min_side: int = 0) -> DecodedImage:
         min_side: a JPEG may be decoded at 1/2, 1/4 or 1/8 of its size, several times faster, if both sides keep this
             many pixels; 0 decodes it whole.
     """
-    name = source if isinstance(source, (str, Path)) else "The picture"  # what is uploaded has none that counts
+    name = source if isinstance(source, (str, Path)) else "The image"  # what is uploaded has none that counts
     try:
         if isinstance(source, np.ndarray):
             decoded, width, height, bits, taken = *_from_array(source), 0, None
@@ -179,7 +179,7 @@ def _decode(source: ImageSource, min_side: int) -> tuple[Image.Image, int, int, 
             image, bits = _lower_bits(file, low) if wide else (file, 0)
             image = ImageOps.exif_transpose(image)
         finally:
-            if file is not opened:
+            if isinstance(opened, Path):  # bytes are looked at once more, should they be damaged
                 file.close()
     except UnreadableImage:
         raise
@@ -211,7 +211,7 @@ def _openable(source: ImageSource) -> Opened:
             raise UnreadableImage("", "is an address on the web", "download it first")
         path = Path(source).expanduser()
         if path.is_dir():
-            raise UnreadableImage("", "is a folder", "give a picture in it")
+            raise UnreadableImage("", "is a folder", "give an image in it")
         if path.is_file() and path.stat().st_size == 0:
             raise UnreadableImage("", "is empty", "replace it or take it out")
         return path
@@ -233,7 +233,7 @@ def _open(source: Path | io.BytesIO) -> Image.Image:
         if _format(source) != "HEIC":
             raise
         try:  # only now: most folders have none
-            import pi_heif  # type: ignore[import-untyped]  # carries no types
+            import pi_heif
         except ImportError:
             raise UnreadableImage("", "is HEIC, which needs pi-heif", "run `pip install pi-heif`") from None
         pi_heif.register_heif_opener()
@@ -251,7 +251,7 @@ def _format(source: Opened | None) -> str | None:
 def _unidentified(source: Opened | None) -> UnreadableImage:
     kind = _format(source)
     if kind is None:
-        return UnreadableImage("", "holds no picture", "replace it or take it out")
+        return UnreadableImage("", "holds no image", "replace it or take it out")
     if kind in FORMATS:
         return UnreadableImage("", f"is {kind}, and damaged", "replace it or take it out")
     return UnreadableImage("", f"is {kind}, which is not read", "export it as PNG or JPEG")

@@ -54,12 +54,12 @@ class SavedModel(Classifier):
         """As `predict`, for many files in batches, on the network's device.
 
         Args:
-            paths: of the pictures.
+            paths: of the images.
             batch_size: how many the network sees at once.
             num_workers: processes that decode the files.
 
         Yields:
-            Each path with its probabilities, or with the error of a picture that cannot be read.
+            Each path with its probabilities, or with the error of an image that cannot be read.
         """
         dataset = _Inputs(paths, eval_transform(self.preprocessing))
         start = 0

@@ -71,9 +71,9 @@ def existing_folder(folder: str | Path) -> Path:
     """
     path = Path(folder).expanduser()
     if _is(path.is_file):
-        raise LessonError(f"{path} is a file; give a folder with one folder of pictures per class (a zip: unpacked).")
+        raise LessonError(f"{path} is a file; give a folder with one folder of images per class (a zip: unpacked).")
     if not _is(path.is_dir):
-        raise LessonError(f"{path} is not there; it holds one folder of pictures per class.")
+        raise LessonError(f"{path} is not there; it holds one folder of images per class.")
     return path
 
 
@@ -82,7 +82,7 @@ def read_layout(folder: str | Path) -> Layout:
 
     Splits are known by their names, in upper and lower case, and by what people add to them: `Training`, `valid`,
     `test_set`, `train2017`, `seg_train` beside `seg_test`. A folder with such a name is a class nevertheless if its
-    neighbours have other names and it holds pictures and no folders, as `train` beside `bus` and `car`.
+    neighbours have other names and it holds images and no folders, as `train` beside `bus` and `car`.
 
     Raises:
         LessonError: there is no such folder, it is a file or has no folders, two folders mean the same split, or the
@@ -91,7 +91,7 @@ def read_layout(folder: str | Path) -> Layout:
     folder = existing_folder(folder)
     children = visible_folders(folder)
     if not children:
-        raise LessonError(f"{folder} has no folders; put the pictures into one folder per class{_hint(folder)}.")
+        raise LessonError(f"{folder} has no folders; put the images into one folder per class{_hint(folder)}.")
     splits = _named_splits([path.name for path in children])
     named = {path: splits[path.name] for path in children if path.name in splits}
     nested = [path for path in named if visible_folders(path)]
@@ -108,7 +108,7 @@ def visible_folders(folder: Path) -> list[Path]:
 
 
 def class_folders(folder: Path) -> dict[str, list[Path]]:
-    """The classes of a folder: by name, where their pictures are, sorted by name.
+    """The classes of a folder: by name, where their images are, sorted by name.
 
     Names that only Unicode tells apart (a Mac writes e-acute as two characters) are one class with two folders.
     """
@@ -192,7 +192,7 @@ def _classes(folder: Path, children: list[Path], named: dict[Path, str]) -> Layo
             raise LessonError(f"{folder} holds splits in {_listed(names)}; give one of them, as {first}.")
         raise LessonError(
             f"{folder} has the splits inside the classes ({first.name}/{split}); put the classes inside the splits "
-            f"({split}/{first.name}), or the pictures of both into one folder per class, and use split_folder."
+            f"({split}/{first.name}), or the images of both into one folder per class, and use split_folder."
         )
     findings = _not_classes(folder)
     if len(children) == 1 and len(inside[first]) > 1:
@@ -226,7 +226,7 @@ def _splits(folder: Path, named: dict[Path, str], beside: list[Path]) -> Layout:
             where = splits if split == "train" or _has_classes(inner, splits.get("train")) else unlabelled
             where[split] = inner
     if "train" in splits and not visible_folders(splits["train"]):
-        raise LessonError(f"{splits['train']} has no folders; put the pictures into one folder per class.")
+        raise LessonError(f"{splits['train']} has no folders; put the images into one folder per class.")
     renamed = [(path.name, split) for split in SPLITS for path, name in named.items() if path.name != split == name]
     if renamed:
         found = ", ".join(f"{name} is read as {split}" for name, split in renamed)
@@ -234,7 +234,7 @@ def _splits(folder: Path, named: dict[Path, str], beside: list[Path]) -> Layout:
         findings.append(Finding("folders", found, f"rename {it}: other programs may take {it} for classes"))
     if not splits:
         names = _listed([path.name for path in named])
-        raise LessonError(f"{folder} has only {names}, without folders; put the pictures into one folder per class.")
+        raise LessonError(f"{folder} has only {names}, without folders; put the images into one folder per class.")
     findings += [finding for path in splits.values() for finding in _not_classes(path)]
     return Layout(folder, splits, unlabelled, beside, findings)
 

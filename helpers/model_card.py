@@ -7,20 +7,21 @@ import numpy as np
 import torch
 
 from helpers.classifier import Classifier, OnnxModel
-from helpers.data import ImageDataset, image_datasets
+from helpers.data import ImageDataset, SampleDataset, image_datasets
 from helpers.errors import LessonError
 from helpers.evaluation import Accuracy, accuracy, calibration_error
+from helpers.images import load_image
 from helpers.inference import SavedModel
 from helpers.models import count_parameters
 from helpers.weights import SOURCES
 
 
-def answers(model: Classifier, dataset: ImageDataset) -> tuple[torch.Tensor, torch.Tensor]:
+def answers(model: Classifier, dataset: ImageDataset | SampleDataset) -> tuple[torch.Tensor, torch.Tensor]:
     """What a model says of the images of a dataset, whatever its transform: probabilities (images, classes), labels.
 
     The same pair as that of `helpers.evaluation.predict`, for models that run without PyTorch.
     """
-    rows = [model.probabilities([dataset.loader(path)])[0] for path, _ in dataset.samples]
+    rows = [model.probabilities([load_image(path)])[0] for path, _ in dataset.samples]
     return torch.from_numpy(np.stack(rows)), torch.tensor(dataset.targets)
 
 

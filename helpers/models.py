@@ -365,7 +365,7 @@ def published_metrics(architecture: str) -> dict[str, float]:
     """What torchvision says of its best weights of an architecture; nothing is downloaded.
 
     Returns:
-        `parameters`, `multiply_adds` (for one picture) and `accuracy` (top-1 on ImageNet, in 0..1).
+        `parameters`, `multiply_adds` (for one image) and `accuracy` (top-1 on ImageNet, in 0..1).
     """
     weights = torchvision.models.get_model_weights(architecture).DEFAULT
     return {
@@ -382,8 +382,8 @@ def activation_bytes(model: nn.Module, size: int, batch_size: int = 1) -> int:
 
     Args:
         model: a classification network.
-        size: the side of the picture, in pixels.
-        batch_size: how many pictures; at least 2 for networks whose BatchNorm sees one value per picture.
+        size: the side of the image, in pixels.
+        batch_size: how many images; at least 2 for networks whose BatchNorm sees one value per image.
     """
     twin = meta_twin(model).train()
     own = {parameter.untyped_storage()._cdata for parameter in twin.parameters()}
@@ -401,7 +401,7 @@ def activation_bytes(model: nn.Module, size: int, batch_size: int = 1) -> int:
 
 
 def count_multiply_adds(model: nn.Module, size: int) -> int:
-    """The multiplications (each with its addition) that one RGB picture of `size` x `size` pixels costs.
+    """The multiplications (each with its addition) that one RGB image of `size` x `size` pixels costs.
 
     Counted by PyTorch's `FlopCounterMode`, for which one is two operations, on a twin without numbers:
     nothing is computed. Like torchvision's own figures, they are those of convolutions and matrix products.

@@ -30,6 +30,7 @@ Picture = Image.Image | np.ndarray | torch.Tensor
 # Okabe and Ito's palette, 2008: distinct for all common kinds of colour vision.
 BLUE, ORANGE, GREEN, VERMILION, PURPLE, SKY = "#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9"
 STYLE: dict[Any, Any] = {
+    "axes.axisbelow": True,
     "axes.grid": True,
     "axes.prop_cycle": cycler(color=[BLUE, ORANGE, GREEN, VERMILION, PURPLE, SKY]),
     "axes.spines.right": False,
@@ -60,7 +61,9 @@ def imshow(image: Picture, title: str | None = None, ax: Axes | None = None) -> 
             raise LessonError("This image is normalised; show denormalise(image, preprocessing).")
         image = image.cpu().permute(1, 2, 0).numpy()
     ax.imshow(image)
-    ax.axis("off")
+    ax.set(xticks=[], yticks=[])
+    ax.grid(False)
+    ax.spines[:].set(visible=True, color="lightgrey")  # a white image on a white page has an edge, too
     if title is not None:
         ax.set_title(title, fontsize=10)
     return ax
@@ -72,11 +75,11 @@ def show_images(
     """Show pictures side by side, `columns` in a row: anything that `imshow` takes."""
     rows = -(-len(images) // columns)
     figure, axes = plt.subplots(rows, columns, figsize=(1.7 * columns, 2 * rows), squeeze=False, layout="tight")
-    for ax in axes.flat:
-        ax.axis("off")
     pairs = zip(images, titles or [None] * len(images), strict=True)
     for ax, (image, title) in zip(axes.flat, pairs, strict=False):  # the last row may have room left
         imshow(image, title, ax)
+    for ax in axes.flat[len(images) :]:
+        ax.axis("off")
     return figure
 
 

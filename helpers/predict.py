@@ -20,7 +20,7 @@ from helpers.layouts import image_files
 
 
 def main() -> int:
-    """Prints a line for each picture; the exit status is 1 where one could not be read."""
+    """Prints a line for each image; the exit status is 1 where one could not be read."""
     arguments = _arguments()
     try:
         model = load(arguments.model)
@@ -33,12 +33,12 @@ def main() -> int:
     answers = tqdm(
         model.predict_files(paths, arguments.batch_size, arguments.workers),
         total=len(paths),
-        unit="picture",
+        unit="image",
         disable=None,  # without a terminal
     )
     try:
         failed = len(problems) + _write(answers, arguments)
-    except LessonError as error:  # the network, not a picture
+    except LessonError as error:  # the network, not an image
         sys.exit(str(error))
     return int(failed > 0)
 
@@ -76,13 +76,13 @@ def find_images(names: list[str]) -> tuple[list[str], list[str]]:
             for image in (image_files(Path(match).expanduser()) if Path(match).expanduser().is_dir() else [match])
         ]
         if not found:
-            problems.append(f"{name} {'has no pictures' if path.is_dir() else 'matches no file'}; check its name.")
+            problems.append(f"{name} {'has no images' if path.is_dir() else 'matches no file'}; check its name.")
         paths += found
     return paths, problems
 
 
 def _write(answers: Iterable[tuple[str | Path, dict[str, float] | LessonError]], arguments: argparse.Namespace) -> int:
-    """Print the answers as they come; returns how many pictures could not be read."""
+    """Print the answers as they come; returns how many images could not be read."""
     rows: list[dict[str, Any]] = []
     failed = 0
     table = csv.writer(sys.stdout, lineterminator="\n")
@@ -115,13 +115,13 @@ def _arguments() -> argparse.Namespace:
 
     parser = argparse.ArgumentParser(prog="python -m helpers.predict", description=__doc__.partition("\n")[0])
     parser.add_argument("model", metavar="MODEL", help="a file of helpers.inference.save_model or helpers.export")
-    parser.add_argument("images", metavar="IMAGE", nargs="+", help="pictures, folders of them, or patterns")
+    parser.add_argument("images", metavar="IMAGE", nargs="+", help="images, folders of them, or patterns")
     kind = parser.add_mutually_exclusive_group()
     kind.add_argument("--csv", action="store_true", help="a table, for spreadsheets")
-    kind.add_argument("--json", action="store_true", help="a list, for programs; pictures that fail are in it, too")
+    kind.add_argument("--json", action="store_true", help="a list, for programs; images that fail are in it, too")
     parser.add_argument("--top", type=positive, default=1, metavar="N", help="the N most probable classes (1)")
-    parser.add_argument("--batch-size", type=positive, default=32, metavar="N", help="pictures at once (32)")
-    parser.add_argument("--workers", type=int, default=0, metavar="N", help="processes that decode pictures (0)")
+    parser.add_argument("--batch-size", type=positive, default=32, metavar="N", help="images at once (32)")
+    parser.add_argument("--workers", type=int, default=0, metavar="N", help="processes that decode images (0)")
     parser.add_argument("--device", help="as in cpu, cuda or mps; the fastest there is")
     return parser.parse_args()
 

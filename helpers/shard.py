@@ -1,4 +1,4 @@
-"""A folder of pictures in a few large files, which any number of processes read from front to back (lesson 11).
+"""A folder of images in a few large files, which any number of processes read from front to back (lesson 11).
 
 python -m helpers.shard FOLDER SHARDS
 
@@ -90,7 +90,7 @@ def write_shards(
 def _write_split(dataset: SampleDataset, folder: Path, split: str, megabytes: float, seed: int) -> list[Shard]:
     order = np.random.default_rng(seed).permutation(len(dataset))
     shards: list[Shard] = []
-    rest = iter(tqdm(order, desc=split, unit="picture", disable=None))
+    rest = iter(tqdm(order, desc=split, unit="image", disable=None))
     position = next(rest, None)
     while position is not None:
         path = folder / f"{split}-{len(shards):06d}.tar"
@@ -122,7 +122,7 @@ class ShardDataset(StreamedDataset):
     Args:
         folder: what `write_shards` wrote.
         split: `train`, `val` or `test`.
-        transform: what each picture goes through.
+        transform: what each image goes through.
 
     Raises:
         LessonError: the folder has no such split, or a shard is missing or cut short.
@@ -268,7 +268,7 @@ def shard_datasets(folder: str | Path, preprocessing: Preprocessing) -> dict[str
 def main() -> int:
     """Checks the folder, splits it if it is not split, and prints how many shards it became."""
     parser = argparse.ArgumentParser(prog="python -m helpers.shard", description=__doc__.partition("\n")[0])
-    parser.add_argument("folder", metavar="FOLDER", help="one folder of pictures per class, perhaps in train/ and val/")
+    parser.add_argument("folder", metavar="FOLDER", help="one folder of images per class, perhaps in train/ and val/")
     parser.add_argument("shards", metavar="SHARDS", help="the new folder")
     parser.add_argument("--megabytes", type=float, default=MEGABYTES, metavar="N", help=f"of a shard ({MEGABYTES})")
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="of the split and the order (0)")
@@ -283,7 +283,7 @@ def main() -> int:
         sys.exit(str(error))
     for split, shards in splits.items():
         megabytes = sum(shard.bytes for shard in shards) / 1e6
-        print(f"{split}: {sum(shard.images for shard in shards)} pictures in {len(shards)} shards, {megabytes:.1f} MB")
+        print(f"{split}: {sum(shard.images for shard in shards)} images in {len(shards)} shards, {megabytes:.1f} MB")
     return 0
 
 

@@ -80,9 +80,7 @@ def read_labels(
     """
     folder = Path(folder).expanduser()
     if not folder.is_dir():
-        raise LessonError(
-            f"{folder} is {'a file' if folder.exists() else 'not there'}; give the folder of the pictures."
-        )
+        raise LessonError(f"{folder} is {'a file' if folder.exists() else 'not there'}; give the folder of the images.")
     found: dict[tuple[int | Path, ...], tuple[Path, str, str]] = {}
     repeated, missing, files = 0, [], _Files(folder)
     for name, label in read_table(table, columns, delimiter, encoding):

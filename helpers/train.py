@@ -1,4 +1,4 @@
-"""From a folder of pictures, or of shards, to a trained model in one file.
+"""From a folder of images, or of shards, to a trained model in one file.
 
 python -m helpers.train FOLDER --out MODEL
 torchrun --standalone --nproc-per-node=2 -m helpers.train FOLDER --out MODEL
@@ -9,6 +9,7 @@ import os
 import platform
 import sys
 import tomllib
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import NoReturn
@@ -26,7 +27,7 @@ from helpers.evaluation import accuracy, predict
 from helpers.features import probe_head
 from helpers.files import atomic_write
 from helpers.inference import save_model
-from helpers.models import BATCH_NORM, activation_bytes, count_parameters, freeze_norms, load_model, replace_head
+from helpers.models import BATCH_NORM, freeze_norms, load_model, replace_head
 from helpers.own_images import check_folder, folder_datasets
 from helpers.shard import ShardDataset, is_sharded, shard_datasets
 from helpers.training import early_stopping, fine_tune, fine_tuning, fine_tuning_epochs
@@ -127,7 +128,7 @@ def _precision(device: torch.device) -> str:
 
 
 def _datasets(options: argparse.Namespace, preprocessing: Preprocessing) -> Datasets:
-    """The splits of the folder; of several processes, the first one looks at the pictures."""
+    """The splits of the folder; of several processes, the first one looks at the images."""
     datasets: Datasets
     if is_sharded(options.folder):
         datasets = shard_datasets(options.folder, preprocessing)
@@ -135,7 +136,9 @@ def _datasets(options: argparse.Namespace, preprocessing: Preprocessing) -> Data
         report = of_first(check_folder(options.folder) if rank() == 0 else None)
         assert report is not None
         _say(report)
-        datasets = folder_datasets(report, preprocessing, options.seed, options.skip_unreadable)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # of small classes: the report has named them
+            datasets = folder_datasets(report, preprocessing, options.seed, options.skip_unreadable)
     _say(", ".join(f"{split} {len(part)}" for split, part in datasets.items()))
     return datasets
 
@@ -148,7 +151,7 @@ def _set_norms(model: nn.Module, choice: str) -> None:
                 "Synchronised BatchNorm needs GPUs; `--batchnorm frozen` needs none, and does not depend on the number "
                 "of processes either."
             )
-        nn.SyncBatchNorm.convert_sync_batchnorm(model)  # type: ignore[no-untyped-call]  # PyTorch gives it no types
+        nn.SyncBatchNorm.convert_sync_batchnorm(model)
     elif choice == "frozen" and any(isinstance(layer, BATCH_NORM) for layer in model.modules()):
         freeze_norms(model)
 
@@ -167,6 +170,7 @@ def _fine_tune(model: nn.Module, datasets: Datasets, preprocessing: Preprocessin
         "folder": str(Path(options.folder).expanduser().resolve()),
         "number of epochs": epochs,
         "image size": preprocessing.size,
+        "batch size": options.batch_size,
         "precision": _precision(device_of(model)),
         **{name: getattr(options, name) for name in ("weights", "seed", "batchnorm", "mirror", "patience")},
     }
@@ -201,21 +205,16 @@ def _forecast(model: nn.Module, datasets: Datasets, preprocessing: Preprocessing
         num_workers=options.workers,
     ) as (loaders, optimizer):
         measured = measure_steps(model, replicate(model), loaders, optimizer)
-        total, trained = count_parameters(model)
     probe = len(loaders["train"]) * measured.val_step
     epoch = len(loaders["train"]) * measured.train_step + len(loaders["val"]) * measured.val_step
     epochs = options.epochs or fine_tuning_epochs(-(-len(datasets["train"]) // options.batch_size))
-    batch = -(-options.batch_size // world_size())
-    kept = activation_bytes(model, preprocessing.size, max(batch, 2))
-    weights = 4 * (total + 3 * trained)  # with gradients, and AdamW's two means
     time = f"the probe {duration(probe)}"
     if options.method == "fine-tune":
-        time += f", then {epochs} epochs of {duration(epoch)}: {duration(probe + epochs * epoch)}"
+        time += f", then {epochs} epochs of {duration(epoch)}: {duration(probe + epochs * epoch)} in all"
     return (
         f"time: {time} (a step takes {measured.train_step:.2f} s)\n"
-        f"memory of each process: {measured.memory / 1e9:.1f} GB at most in these steps; of it, activations of a batch "
-        f"of {batch}: {kept / 1e9:.2f} GB; weights, gradients and the optimizer's state: {weights / 1e9:.2f} GB\n"
-        "This was a dry run: nothing is written."
+        f"memory of each process: {measured.memory / 1e9:.1f} GB at most\n"
+        "This was a dry run, from a few steps: nothing is written."
     )
 
 
@@ -251,8 +250,8 @@ def _card(
         "Made with": f"torch {torch.__version__}, Python {platform.python_version()}",
     }
     limits = [
-        "It knows these classes only, and names one of them for any picture.",
-        "It was measured on pictures of the same folder; other cameras, places and seasons may be harder.",
+        "It knows these classes only, and names one of them for any image.",
+        "It was measured on images of the same folder; other cameras, places and seasons may be harder.",
     ]
     if options.patience and options.method == "fine-tune":
         limits.append("The epoch was chosen on val, so its accuracy there is a little too high.")
@@ -278,7 +277,7 @@ def _options(words: list[str]) -> argparse.Namespace:
 
     parser = _Parser(prog="python -m helpers.train", description=__doc__.partition("\n")[0])
     add = parser.add_argument
-    add("folder", metavar="FOLDER", help="pictures, in one folder per class, or in train/ and val/; or shards")
+    add("folder", metavar="FOLDER", help="images, in one folder per class, or in train/ and val/; or shards")
     add("--out", metavar="MODEL", required=True, help="the file to write, as in mine.safetensors")
     add("--config", metavar="FILE", help="a TOML file with options, as in `epochs = 10`")
     add("--weights", default="imagenet", help="a name in helpers.weights.SOURCES, or of torchvision's (imagenet)")

@@ -109,7 +109,7 @@ def _step(
 ) -> None:
     """Backward pass and update; gradients are clipped in their true size, so they are unscaled first."""
     scaler = scaler or GradScaler(loss.device.type, enabled=False)
-    scaler.scale(loss).backward()  # type: ignore[no-untyped-call]  # PyTorch gives it no types
+    scaler.scale(loss).backward()
     if max_norm is not None:
         scaler.unscale_(optimizer)
         parameters = [p for group in optimizer.param_groups for p in group["params"]]

@@ -1,4 +1,4 @@
-"""From a picture to what a network sees, and back (lesson 01)."""
+"""From an image to what a network sees, and back (lesson 01)."""
 
 import math
 
@@ -49,7 +49,7 @@ def augmentation(
 
     Args:
         size: the side of the result, in pixels.
-        scale: the smallest share of the picture's area that a crop may show, in 0..1; 1 for all of it.
+        scale: the smallest share of the image's area that a crop may show, in 0..1; 1 for all of it.
         ratio: the longest crop, as its longer side over its shorter one; 1 for squares.
         jitter: how far brightness, contrast and saturation may move, in 0..1; the hue, half as far.
         rotation: the largest turn to either side, in degrees.

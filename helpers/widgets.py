@@ -76,7 +76,9 @@ class Explorer:
 
 
 class LiveCurves:
-    """The curves of a training while it runs: show it, then give it to `train_model` as `on_epoch` (lesson 04).
+    """The curves of a training while it runs (lesson 04).
+
+    `display(live)` and `train_model(..., on_epoch=live)` in one cell: the curves grow below that cell.
 
     Attributes:
         text: the sentence that belongs to the picture.
@@ -89,8 +91,8 @@ class LiveCurves:
 
     def __call__(self, history: History) -> None:
         self.history = history
-        self.text = f"curves of {len(history['lr'])} epochs"
-        self._png = _png(plot_history(history))
+        self.text = _said(history)
+        self._png = _png(plot_history(history) if history["lr"] else _words(self.text))
         self._picture.value = _with_caption(self._png, self.text)
 
     def _repr_mimebundle_(self, **kwargs: Any) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -103,6 +105,24 @@ def _png(figure: Figure) -> str:
     figure.savefig(png, format="png", bbox_inches="tight", dpi=SHARPNESS * figure.dpi)
     plt.close(figure)
     return b64encode(png.getvalue()).decode()
+
+
+def _said(history: History) -> str:
+    """What the curves of a training show, in words."""
+    if not history["lr"]:
+        return "Here the curves of the training grow, epoch by epoch."
+    last = {name: figures[-1] for name, figures in history.items()}
+    return (
+        f"epoch {len(history['lr'])}: loss {last['train_loss']:.2f} on train, {last['val_loss']:.2f} on val; "
+        f"accuracy {last['train_acc']:.1%} on train, {last['val_acc']:.1%} on val"
+    )
+
+
+def _words(text: str) -> Figure:
+    """A figure that only says something."""
+    figure = plt.figure(figsize=(5, 0.4))
+    figure.text(0.02, 0.5, text, va="center")
+    return figure
 
 
 def _width(png: str) -> int:
@@ -268,7 +288,7 @@ def _draw_class_counts(ax: Axes, batches: list[torch.Tensor], class_names: list[
         ax.bar(numbers, counts, bottom=bottom, label=name, hatch=HATCHES[index % len(HATCHES)])
         bottom = [height + count for height, count in zip(bottom, counts, strict=True)]
     ax.bar(chosen, bottom[chosen - 1], fill=False, edgecolor="black", linewidth=2)
-    ax.set(xlabel="batch", ylabel="pictures", xticks=numbers, axisbelow=True)
+    ax.set(xlabel="batch", ylabel="images", xticks=numbers, axisbelow=True)
     ax.legend(loc="center left", bbox_to_anchor=(1, 0.5))
 
 

@@ -29,7 +29,6 @@ napoleon_use_ivar = True  # attributes of dataclasses are described once
 autodoc_member_order = "bysource"
 autodoc_typehints = "signature"
 add_module_names = False
-python_maximum_signature_line_length = 90
 autodoc_default_options = {"members": True, "undoc-members": False}
 
 html_theme = "furo"

@@ -26,7 +26,7 @@ pytestmark = pytest.mark.quick
 
 @pytest.fixture
 def archive(tmp_path):
-    return make_zip(tmp_path / "pictures.zip", PICTURES)
+    return make_zip(tmp_path / "images.zip", PICTURES)
 
 
 @pytest.fixture
@@ -36,7 +36,7 @@ def folder(tmp_path):
 
 @pytest.fixture
 def real(tmp_path):
-    """The bytes of two pictures of each of two classes, by their names."""
+    """The bytes of two images of each of two classes, by their names."""
     for name in ("larch", "pine"):
         fill_different(tmp_path / "real" / name, 2)
     files = sorted((tmp_path / "real").rglob("*.png"))
@@ -265,7 +265,7 @@ def test_archives_as_text_path_and_bytes(tmp_path, archive, kind):
 def test_the_home_folder_may_be_short(tmp_path, archive, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("USERPROFILE", str(tmp_path))  # the home folder on Windows
-    assert extract_pictures("~/pictures.zip", "~/mine") == tmp_path / "mine"
+    assert extract_pictures("~/images.zip", "~/mine") == tmp_path / "mine"
 
 
 # --- Sound, and not read

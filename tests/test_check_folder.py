@@ -22,7 +22,7 @@ pytestmark = pytest.mark.quick
 
 @pytest.fixture
 def folder(tmp_path):
-    """Five ants and five bees of the embedded pictures, in one folder per class."""
+    """Five ants and five bees of the embedded images, in one folder per class."""
     for name in ("ants", "bees"):
         (tmp_path / name).mkdir()
         for path in sorted((INSECTS / "train" / name).iterdir())[:5]:
@@ -53,11 +53,11 @@ def test_unreadable_files_are_named_with_their_reason(folder):
     whole = pictures[0].read_bytes()
     pictures[0].write_bytes(whole[: len(whole) // 2])
     pictures[1].write_bytes(b"")
-    pictures[2].write_text("no picture")
+    pictures[2].write_text("no image")
     found = check_folder(folder)
     assert list(found.unreadable) == [f"ants/{path.name}" for path in pictures[:3]]
     damaged, empty, text = (why.reason for why in found.unreadable.values())
-    assert "truncated" in damaged and empty == "is empty" and text == "holds no picture"
+    assert "truncated" in damaged and empty == "is empty" and text == "holds no image"
     assert row(found, "unreadable").count("!!  unreadable ants/") == 3
     assert str(folder) not in str(found), "names, not the paths of this machine"
 
@@ -134,7 +134,7 @@ def test_many_bits_apart_are_not_the_same():
     [
         ((1, 200), "balance", "weighted_sampler"),
         ((2, 1), "few", "collect 20 or more"),
-        ((30, 0), "pictures", "two classes are needed"),
+        ((30, 0), "images", "two classes are needed"),
     ],
 )
 def test_counts_that_need_a_remedy(tmp_path, monkeypatch, counts, name, remedy):
@@ -176,8 +176,8 @@ def command(monkeypatch, *arguments: str) -> int:
 
 
 def test_the_command_prints_the_report_and_its_status(folder, monkeypatch, capsys):
-    assert command(monkeypatch, folder) == 1, "five pictures of a class are few"
-    assert capsys.readouterr().out.startswith("ok  pictures   10 in 2 classes: ants 5, bees 5")
+    assert command(monkeypatch, folder) == 1, "five images of a class are few"
+    assert capsys.readouterr().out.startswith("ok  images     10 in 2 classes: ants 5, bees 5")
     assert command(monkeypatch, INSECTS) == 0
 
 
@@ -196,7 +196,7 @@ def test_the_command_fails_in_one_line(tmp_path, monkeypatch):
         command(monkeypatch, tmp_path / "nowhere")
 
 
-# --- What could be a picture and does not count
+# --- What could be an image and does not count
 
 
 def dropped(found) -> str:
@@ -267,7 +267,7 @@ def test_links_are_named(folder, tmp_path_factory):
     (folder / "ants" / "gone.jpg").symlink_to(elsewhere / "gone.jpg")
     found = check_folder(folder)
     assert found.counts() == {"ants": 5, "bees": 5}
-    assert "2 behind a link to a folder: ants/more; move the pictures there in place of the link" in dropped(found)
+    assert "2 behind a link to a folder: ants/more; move the images there in place of the link" in dropped(found)
     assert "1 by links that lead nowhere: ants/gone.jpg; put the file there" in dropped(found)
     assert "round" not in dropped(found) and "ants/round" in found.others
 
@@ -288,7 +288,7 @@ def test_foreign_pictures_are_counted_and_never_used(folder, name, place):
     top = f"{place}/{name}".strip("/").removesuffix(name) + name.partition("/")[0]
     assert found.foreign == {top: 1} and found.hidden == [top]
     assert found.counts() == {"ants": 5, "bees": 5} and ImageDataset(folder).classes == ["ants", "bees"]
-    assert f"ok  hidden     ignored: {top} (1 picture)" in str(found) and not dropped(found)
+    assert f"ok  hidden     ignored: {top} (1 image)" in str(found) and not dropped(found)
 
 
 # --- Values
@@ -305,11 +305,11 @@ def test_the_bits_of_a_folder_are_said(tmp_path):
     for i in range(4):
         grey(tmp_path / "ab"[i % 2], f"{i}.png", 4095, i)
     found = check_folder(tmp_path)
-    assert row(found, "bits") == "ok  bits       4 pictures of 16 bits: 4095 is read as white"
+    assert row(found, "bits") == "ok  bits       4 images of 16 bits: 4095 is read as white"
     assert {p.bits for p in found.pictures} == {12}
     grey(tmp_path / "a", "dark.tif", 700, 9)
     found = check_folder(tmp_path)
-    assert "!!  bits       pictures of 16 bits make use of 10 bits: 1, 12 bits: 4; each is made as bright" in str(found)
+    assert "!!  bits       images of 16 bits make use of 10 bits: 1, 12 bits: 4; each is made as bright" in str(found)
 
 
 def test_pictures_that_are_nearly_black_are_named(folder):

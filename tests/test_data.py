@@ -37,7 +37,7 @@ pytestmark = pytest.mark.quick
 
 @pytest.fixture
 def splits(tmp_path) -> Path:
-    """Nine pictures to train on and five to validate with, of two classes."""
+    """Nine images to train on and five to validate with, of two classes."""
     fill(tmp_path / "train" / "ants", *(f"{n}.png" for n in range(5)), colour=(200, 30, 30))
     fill(tmp_path / "train" / "bees", *(f"{n}.png" for n in range(4)), colour=(200, 200, 30))
     fill(tmp_path / "val" / "ants", "a.png", "b.png", colour=(180, 40, 40))
@@ -121,7 +121,7 @@ def test_one_bit(tmp_path):
     assert corners(load_image(tmp_path / "a.png")) == [BLACK, BLACK, BLACK, WHITE]
 
 
-# How a camera that notes this orientation has stored the picture.
+# How a camera that notes this orientation has stored the image.
 STORED = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -242,7 +242,7 @@ def test_an_empty_class_is_allowed_in_val_alone(splits):
     assert set(image_datasets(splits, Preprocessing(32))["val"].targets) == {1}
     for file in (splits / "train" / "ants").iterdir():
         file.unlink()
-    with pytest.raises(LessonError, match=r"ants has no pictures \(\.jpg"):
+    with pytest.raises(LessonError, match=r"ants has no images \(\.jpg"):
         image_datasets(splits, Preprocessing(32))
 
 
@@ -255,7 +255,7 @@ def test_a_class_that_train_lacks_is_named(splits):
 def test_val_without_any_picture(splits):
     for file in (splits / "val").rglob("*.png"):
         file.unlink()
-    with pytest.raises(LessonError, match="ants has no pictures"):
+    with pytest.raises(LessonError, match="ants has no images"):
         image_datasets(splits, Preprocessing(32))
 
 
@@ -274,7 +274,7 @@ def test_a_missing_split_is_named(splits, split):
 
 def test_pictures_without_class_folders(tmp_path):
     fill(tmp_path, "a.png")
-    with pytest.raises(LessonError, match="has no folders; put the pictures into one folder per class"):
+    with pytest.raises(LessonError, match="has no folders; put the images into one folder per class"):
         ImageDataset(tmp_path)
 
 
@@ -386,7 +386,7 @@ def test_few_pictures_of_each_class(kept):
     part = helpers.data.subsample(kept, per_class=5, seed=3)
     assert part.targets == [0] * 5 + [1] * 5 == [label for _, label in part.samples]
     for (path, label), image in zip(part.samples, part.images, strict=True):
-        assert image is kept.images[kept.samples.index((path, label))], "picture and label belong together"
+        assert image is kept.images[kept.samples.index((path, label))], "image and label belong together"
     assert part.transform is kept.transform and len(kept) == 153
 
 
@@ -559,7 +559,7 @@ def test_the_seed_fixes_what_is_drawn():
 
 @pytest.fixture
 def shown(splits, monkeypatch):
-    """An explorer of nine pictures, their dataset, and the pictures that it has shown, with titles."""
+    """An explorer of nine images, their dataset, and the images that it has shown, with titles."""
     pictures = []
 
     def record(image, title=None, ax=None):
@@ -631,7 +631,7 @@ def same_items(one, other) -> bool:
 
 @pytest.fixture
 def few(tmp_path) -> Path:
-    """Three pictures of each class, and a file that is none."""
+    """Three images of each class, and a file that is none."""
     for name in ("ants", "bees"):
         (tmp_path / name).mkdir()
         for file in sorted((INSECTS / "val" / name).iterdir())[:3]:

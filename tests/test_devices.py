@@ -34,7 +34,7 @@ from helpers import predict as command
 from helpers.data import make_dataloader
 from helpers.devices import best_device, device_of
 from helpers.exercises import Exercise
-from helpers.exercises.lesson_03 import shape_of_scores
+from helpers.exercises.lesson_03 import shape_of_logits
 from helpers.explain import randomised_copy
 from helpers.inference import load_saved, save_model
 from helpers.models import replace_head
@@ -103,7 +103,7 @@ def test_images_on_the_device_are_denormalised_there_and_shown(datasets):
 
 
 def test_an_exercise_takes_a_network_from_the_device():
-    assert shape_of_scores(network(DEVICE)) == shape_of_scores(network(CPU)) == (1, 2)
+    assert shape_of_logits(network(DEVICE)) == shape_of_logits(network(CPU)) == (1, 2)
 
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16], ids=str)

@@ -2,7 +2,19 @@
 
 import pytest
 
-from helpers.diagrams import KINDS, Arrow, Box, draw_boxes, flow, layer_rows, transfer
+from helpers.diagrams import (
+    KINDS,
+    Arrow,
+    Box,
+    draw_boxes,
+    flow,
+    layer_rows,
+    residual_block,
+    resnet,
+    training_loop,
+    transfer,
+    vision_transformer,
+)
 
 pytestmark = pytest.mark.quick
 
@@ -17,6 +29,10 @@ DIAGRAMS = {
     "rows": lambda: layer_rows(ROWS),
     "transfer": lambda: transfer("97,000 photographs", "199 classes", "244 images", "2 classes"),
     "boxes": lambda: draw_boxes({"x": Box("x", 0, 0), "f": Box("f(x)", 0, 1), "+": Box("+", 0, 2)}, SKIP, "a block"),
+    "resnet": resnet,
+    "residual block": residual_block,
+    "vision transformer": vision_transformer,
+    "training loop": training_loop,
 }
 
 

@@ -200,12 +200,12 @@ def test_whoever_waits_for_a_removed_lock_still_waits_for_its_holder(tmp_path):
 
 @pytest.fixture
 def archive(tmp_path):
-    return make_zip(tmp_path / "pictures.zip", PICTURES)
+    return make_zip(tmp_path / "images.zip", PICTURES)
 
 
 @pytest.fixture
 def manifest(tmp_path):
-    return write_manifest(tmp_path / "pictures.sha256")
+    return write_manifest(tmp_path / "images.sha256")
 
 
 # fetch_photos and fetch_weights
@@ -213,7 +213,7 @@ def manifest(tmp_path):
 
 @pytest.fixture
 def bring(server, archive, manifest, tmp_path):
-    """`fetch_photos` with eight small pictures from the server, into the folder `downloads`."""
+    """`fetch_photos` with eight small images from the server, into the folder `downloads`."""
     server.files["/hymenoptera_data.zip"] = archive.read_bytes()
     return partial(fetch_photos, tmp_path / "downloads", server.url("hymenoptera_data.zip"), manifest=manifest)
 
@@ -229,7 +229,7 @@ def test_photos_come_once(bring, server, tmp_path, capsys):
     assert server.answers == 1
 
 
-NAME = "hymenoptera_data/val/bees/a picture 1.jpg"
+NAME = "hymenoptera_data/val/bees/an image 1.jpg"
 
 
 @pytest.mark.parametrize(
@@ -329,7 +329,7 @@ def test_weights_go_where_torchvision_looks_for_them(tmp_path, monkeypatch):
 
 @pytest.fixture
 def command(tmp_path, manifest):
-    """`python -m helpers.downloads` in a copy of the repository whose manifest lists the small pictures."""
+    """`python -m helpers.downloads` in a copy of the repository whose manifest lists the small images."""
     root = tmp_path / "repository"
     shutil.copytree(ROOT / "helpers", root / "helpers", ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copytree(ROOT / "data" / "weights", root / "data" / "weights")

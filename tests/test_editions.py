@@ -14,15 +14,17 @@ from tools.refresh_notebooks import Refused
 
 def test_the_teachers_edition_has_answers_and_outputs(tmp_path, monkeypatch):
     monkeypatch.setattr(editions, "TEACHER", tmp_path / "teacher")
-    cell = v4.new_code_cell("my_seconds = ...\n\nq1.check(my_seconds)", metadata={"tags": ["exercise-q1"]})
-    first = v4.new_code_cell("from helpers.exercises.lesson_00 import q1")
+    cell = v4.new_code_cell(
+        "my_seconds = ...\n\nq1.check(my_seconds, batch_seconds)", metadata={"tags": ["exercise-q1"]}
+    )
+    first = v4.new_code_cell("from helpers.exercises.lesson_00 import q1\nbatch_seconds = 0.25")
     path = tmp_path / "00_small.ipynb"
     nbformat.write(v4.new_notebook(cells=[first, cell]), path)
     students = path.read_bytes()
 
     built = nbformat.read(editions.build_teacher(path), as_version=4)
 
-    assert built.cells[1].source == "my_seconds = 644 * 0.010\n\nq1.check(my_seconds)"
+    assert built.cells[1].source == "my_seconds = 397 / 32 * batch_seconds\n\nq1.check(my_seconds, batch_seconds)"
     assert built.cells[1].outputs[0].text.startswith("q1: correct. ")
     assert path.read_bytes() == students
 
@@ -55,7 +57,7 @@ def test_teaching_tells_the_minutes_of_each_lesson():
     table = re.search(r"^\| minutes \|(.+)\n.+\n\| to read \|(.+)$", text, re.MULTILINE)
     planned = dict(zip(*(re.findall(r"\d+", row) for row in table.groups()), strict=True))
     said = {
-        path.name[:2]: re.search(r"\*\*Time\*\* about (\d+) minutes", "".join(Lesson.read(path).prose))[1]
+        path.name[:2]: re.search(r"\*\*Time\*\* (?:about|Reading:) (\d+) minutes", "".join(Lesson.read(path).prose))[1]
         for path in NOTEBOOKS.glob("*.ipynb")
     }
     assert planned == said

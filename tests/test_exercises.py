@@ -126,10 +126,14 @@ def test_a_wrong_word_is_told_why(value, message):
         choose(value, "C", {"A": "No, not A."})
 
 
-@pytest.mark.parametrize("value", ["inf", "3", None, [1, 2], Hostile()])
+@pytest.mark.parametrize("value", ["inf", "nan", "three", None, [1, 2], Hostile()])
 def test_a_word_is_no_number(value):
     with pytest.raises(NotYet, match="^One number is expected here, not "):
         number(value)
+
+
+def test_a_number_may_be_written_as_text():
+    assert number(" 6.50 ") == number(6.5) == number(torch.tensor(6.5)) == 6.5
 
 
 @pytest.mark.parametrize("answers", [(), (...,), ([1, ...],), ({"a": ...},), (lambda x: ...,)])

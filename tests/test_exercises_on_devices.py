@@ -20,7 +20,7 @@ def moving(answer: str) -> str:
 @pytest.mark.parametrize(
     ("exercise", "answer"),
     [
-        (lesson_03.q4, lesson_03.q4.answer.replace("return model", "return model.to(device)")),
+        (lesson_03.q5, lesson_03.q5.answer.replace("return model", "return model.to(device)")),
         (lesson_04.q2, lesson_04.q2.answer),
         (lesson_04.q2, moving(lesson_04.q2.answer)),
         (lesson_04.q3, lesson_04.q3.answer),

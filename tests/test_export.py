@@ -109,7 +109,8 @@ def test_fewer_bits_make_smaller_files_that_mostly_agree(model, exported, tmp_pa
     assert half.stat().st_size < 0.55 * full and int8.stat().st_size < 0.3 * full
     expected = [answer["ants"] for answer in load(exported[0]).predict([*PICTURES])]
     assert [answer["ants"] for answer in load(half).predict([*PICTURES])] == pytest.approx(expected, abs=0.01)
-    assert [answer["ants"] for answer in load(int8).predict([*PICTURES])] == pytest.approx(expected, abs=0.15)
+    rounded = [answer["ants"] for answer in load(int8).predict([*PICTURES])]
+    assert np.abs(np.subtract(rounded, expected)).mean() < 0.1
 
 
 # --- What cannot be exported: one line, and nothing under a final name

@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 import torch
 import torchvision
+from sklearn.linear_model import LogisticRegression
+from threadpoolctl import threadpool_info, threadpool_limits
 from torch.utils.data import DataLoader, TensorDataset
 from torchvision.models import resnet18
 
@@ -135,6 +137,19 @@ def test_each_family_has_layers_to_look_at(architecture):
     assert places[layers[-1]][0] == side**2 or architecture in REST
     assert find_head(model) not in places and all(16 <= places[layer][0] <= 56**2 for layer in layers)
     assert not any(module._forward_hooks for module in model.modules())
+
+
+def test_a_probe_is_fitted_by_one_thread(monkeypatch):
+    """Threads that wait for each other made a fit take a hundred times as long on a busy machine."""
+
+    def blas_threads():
+        return {library["num_threads"] for library in threadpool_info() if library["user_api"] == "blas"}
+
+    during, fit = [], LogisticRegression.fit
+    monkeypatch.setattr(LogisticRegression, "fit", lambda *given: during.append(blas_threads()) or fit(*given))
+    with threadpool_limits(2, "blas"):
+        linear_probe(np.eye(4, dtype=np.float32), np.array([0, 1, 0, 1]))
+        assert during == [{1}] and blas_threads() == {2}, "and the reader's number comes back"
 
 
 @pytest.mark.parametrize(

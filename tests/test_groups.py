@@ -93,10 +93,10 @@ def test_what_makes_no_groups_is_one_line(folder):
         (lambda: groups_by_name(found, r"(cow"), "is no regular expression"),
         (lambda: groups_by_name(found, r"(goat\d+)"), r"is in no name, as in 'ill/cage1/cow"),
         (lambda: groups_by_column(found, table, "animal"), "gives 'x' the groups '1' and '2'"),
-        (lambda: groups_by_column(found, other, "animal"), "names none of the pictures in .*, as 'x'"),
-        (lambda: groups_by_day(found), "No picture in .* says when it was taken"),
-        (lambda: split_folder(found, Preprocessing(16), groups=[1, 2]), "2 groups for 36 pictures; give one for each"),
-        (lambda: split_folder(found, Preprocessing(16), groups=[1] * 36), "no picture|all are needed to train"),
+        (lambda: groups_by_column(found, other, "animal"), "names none of the images in .*, as 'x'"),
+        (lambda: groups_by_day(found), "No image in .* says when it was taken"),
+        (lambda: split_folder(found, Preprocessing(16), groups=[1, 2]), "2 groups for 36 images; give one for each"),
+        (lambda: split_folder(found, Preprocessing(16), groups=[1] * 36), "no image|all are needed to train"),
     ):
         with pytest.raises(LessonError, match=said) as error:
             call()

@@ -3,17 +3,15 @@
 import io
 import os
 import stat
-import struct
 import warnings
 import zipfile
-import zlib
 from pathlib import Path
 
 import pytest
 import torch
 from PIL import Image, ImageOps
 from support.checks import line
-from support.images import INSECTS, RED, corners, fill, quarters
+from support.images import INSECTS, RED, bomb, corners, fill, quarters
 from support.training import sgd, tiny_loaders, tiny_model
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
@@ -39,23 +37,13 @@ def picture_bytes(kind: str) -> bytes:
     return file.getvalue()
 
 
-def bomb() -> bytes:
-    """A PNG of a few bytes that claims 30000 x 30000 pixels."""
-
-    def chunk(name: bytes, data: bytes) -> bytes:
-        return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
-
-    header = struct.pack(">IIBBBBB", 30000, 30000, 8, 2, 0, 0, 0)
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(b"")) + chunk(b"IEND", b"")
-
-
 # --- One file: it is found before training, by its path
 
 UNREADABLE = {
     "truncated.jpg": picture_bytes("JPEG")[:-200],
     "truncated.png": picture_bytes("PNG")[:-40],
     "empty.jpg": b"",
-    "text.jpg": b"this is no picture\n",
+    "text.jpg": b"this is no image\n",
     "error page.jpg": b"<!DOCTYPE html><html><title>404 Not Found</title></html>",
     "bomb.png": bomb(),
     "half a header.png": b"\x89PNG",
@@ -173,7 +161,7 @@ def test_one_to_two_hundred_trains_with_a_warning(tmp_path):
         Image.fromarray(pixels.numpy()).resize((16, 16), Image.Resampling.NEAREST).save(path)
     found = check_folder(tmp_path)
     assert "!!  balance    ants 200, bees 1; collect more, or draw with weighted_sampler" in str(found)
-    with pytest.warns(UserWarning, match="'bees' has 1 picture"):
+    with pytest.warns(UserWarning, match="'bees' has 1 image"):
         datasets = split_folder(found, Preprocessing(16))
     assert 1 in datasets["train"].targets, "the one bee is learned from"
     assert train_small(datasets)["val_acc"][0] >= 0
@@ -189,7 +177,7 @@ def test_three_pictures_in_all_train(tmp_path):
     fill(tmp_path / "ants", "a.png")
     fill(tmp_path / "ants", "b.png", colour=(0, 255, 0))
     fill(tmp_path / "bees", "c.png", colour=(0, 0, 255))
-    with pytest.warns(UserWarning, match="'bees' has 1 picture; collect more"):
+    with pytest.warns(UserWarning, match="'bees' has 1 image; collect more"):
         datasets = split_folder(check_folder(tmp_path), Preprocessing(16))
     assert len(train_small(datasets)["lr"]) == 1
 
@@ -270,7 +258,7 @@ def insects_zip(path: Path, top: str = "") -> Path:
 # --- A reader's own zip and upload
 
 
-@pytest.mark.parametrize("top", ["", "my pictures/", "\N{ANT}/"])
+@pytest.mark.parametrize("top", ["", "my images/", "\N{ANT}/"])
 @pytest.mark.parametrize("read", [lambda path: path, Path.read_bytes], ids=["zip", "upload"])
 def test_a_zip_with_and_without_a_folder_around(tmp_path, top, read):
     archive = insects_zip(tmp_path / "p.zip", top)

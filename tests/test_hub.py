@@ -15,13 +15,14 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 import nbformat
 import pytest
-from playwright.sync_api import BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 from support.chromium import CHROMIUM, needs_chromium
 from support.jupyter import free_port
 
@@ -29,7 +30,7 @@ from tools.environment import ROOT
 from tools.exercise_cells import answered, exercise_of
 
 SYSTEM_PYTHON = "/usr/bin/python3"  # one that other accounts can run
-START_S, LESSON_S = 120, 1200
+START_S, LESSON_S, STOP_S = 120, 1200, 300
 ARTIFACTS = ROOT / "tests" / "artifacts"
 LESSON = "00_start_here"
 
@@ -89,22 +90,29 @@ class Account:
         return Path(pwd.getpwnam(self.name).pw_dir)
 
     def run(self, *command: str | Path) -> subprocess.CompletedProcess:
-        return run("runuser", "-u", self.name, "--", *command, cwd="/")
+        own = (f"HOME={self.home}", f"USER={self.name}", f"LOGNAME={self.name}")
+        return run("runuser", "-u", self.name, "--", "env", *own, *command, cwd="/")
+
+
+@contextmanager
+def new_account(*home: str) -> Iterator[Account]:
+    """An account of the group, for as long as the context lasts; `home` are useradd's options about it."""
+    account = Account(f"hub-{secrets.token_hex(3)}", secrets.token_hex(16))
+    run("groupadd", "--force", "learners", check=True)
+    run("useradd", *home, "--groups", "learners", account.name, check=True)
+    try:
+        run("chpasswd", input=f"{account.name}:{account.password}\n", check=True)
+        yield account
+    finally:
+        run("userdel", "--force", "--remove", account.name)
 
 
 @pytest.fixture(scope="module")
 def accounts() -> Iterator[tuple[Account, Account]]:
     """Two accounts, made as docs/hub/README.md says and removed afterwards."""
-    run("groupadd", "--force", "learners", check=True)
-    pair = tuple(Account(f"hub-{secrets.token_hex(3)}", secrets.token_hex(16)) for _ in range(2))
-    try:
-        for account in pair:
-            run("useradd", "--create-home", "--key", "HOME_MODE=0700", "--groups", "learners", account.name, check=True)
-            run("chpasswd", input=f"{account.name}:{account.password}\n", check=True)
-        yield pair
-    finally:
-        for account in pair:
-            run("userdel", "--remove", account.name)
+    home = ("--create-home", "--key", "HOME_MODE=0700")
+    with new_account(*home) as one, new_account(*home) as other:
+        yield one, other
 
 
 @dataclass
@@ -150,7 +158,7 @@ def hub(folder, lessons, accounts) -> Iterator[Hub]:
         yield found
     finally:
         process.terminate()
-        process.wait(60)
+        process.wait(STOP_S)
 
 
 def answers(address: str) -> bool:
@@ -170,12 +178,16 @@ def link(hub: Hub) -> str:
     return f"{hub.address}/hub/user-redirect/git-pull?repo={repo}&branch=notebooks&urlpath={place}"
 
 
-def open_lesson(page: Page, hub: Hub, account: Account) -> None:
-    """Follows the link, logs in, and waits for the lesson."""
-    page.goto(link(hub))
+def log_in(page: Page, account: Account) -> None:
     page.locator("#username_input").fill(account.name)
     page.locator("#password_input").fill(account.password)
     page.locator("#login_submit").click()
+
+
+def open_lesson(page: Page, hub: Hub, account: Account) -> None:
+    """Follows the link, logs in, and waits for the lesson."""
+    page.goto(link(hub))
+    log_in(page, account)
     page.locator(".jp-Notebook").wait_for()
 
 
@@ -224,33 +236,40 @@ class Class:
 
 
 @pytest.fixture(scope="module")
-def finished(hub, lessons, accounts) -> Iterator[Class]:
-    """Both accounts have pulled the lessons, run lesson 00 at once and saved it."""
-    before = state_of(lessons)
+def browser() -> Iterator[Browser]:
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
-        contexts = {account.name: browser.new_context() for account in accounts}
-        pages = {account.name: context.new_page() for account, context in zip(accounts, contexts.values(), strict=True)}
-        for account in accounts:
-            page = pages[account.name]
-            page.set_default_timeout(1000 * START_S)
-            open_lesson(page, hub, account)
-            wait_until(partial(kernel_is_ready, page, hub, account), START_S, "the kernel did not start")
-            choose(page, "Edit", "Clear Outputs of All Cells")
-        for page in pages.values():
-            choose(page, "Run", "Run All Cells")
-        code = {}
-        for account in accounts:
-            page = pages[account.name]
-
-            def has_finished(account: Account = account, page: Page = page) -> bool:
-                code[account.name] = saved_code(page, account)
-                return bool(code[account.name]) and all(cell.execution_count for cell in code[account.name])
-
-            wait_until(has_finished, LESSON_S, "the lesson did not end")
-            page.screenshot(path=ARTIFACTS / f"hub-{len(code)}.png")
-        yield Class(contexts, code, before, state_of(lessons))
+        yield browser
         browser.close()
+
+
+@pytest.fixture(scope="module")
+def finished(hub, lessons, accounts, browser) -> Class:
+    """Both accounts have pulled the lessons, run lesson 00 at once and saved it."""
+    before = state_of(lessons)
+    contexts = {account.name: browser.new_context() for account in accounts}
+    pages = {name: context.new_page() for name, context in contexts.items()}
+    for account in accounts:
+        page = pages[account.name]
+        page.set_default_timeout(1000 * START_S)
+        open_lesson(page, hub, account)
+        wait_until(partial(kernel_is_ready, page, hub, account), START_S, "the kernel did not start")
+        choose(page, "Edit", "Clear Outputs of All Cells")
+    for page in pages.values():
+        choose(page, "Run", "Run All Cells")
+    code = {}
+    for account in accounts:
+        page = pages[account.name]
+
+        def has_finished(account: Account = account, page: Page = page) -> bool:
+            code[account.name] = saved_code(page, account)
+            cells = code[account.name]
+            failed = any(output.output_type == "error" for cell in cells for output in cell.outputs)
+            return failed or (bool(cells) and all(cell.execution_count for cell in cells))
+
+        wait_until(has_finished, LESSON_S, "the lesson did not end")
+        page.screenshot(path=ARTIFACTS / f"hub-{len(code)}.png")
+    return Class(contexts, code, before, state_of(lessons))
 
 
 # --- What holds then
@@ -301,17 +320,14 @@ def test_no_account_reads_another_ones_work(finished, hub, accounts):
     assert asked.status in (403, 404)
 
 
-def test_who_is_not_in_the_group_does_not_get_in(hub, accounts):
+def test_who_is_not_in_the_group_does_not_get_in(hub, accounts, browser):
     outsider = accounts[0]
     run("gpasswd", "--delete", outsider.name, "learners", check=True)
     try:
-        with sync_playwright() as playwright:
-            page = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"]).new_page()
-            page.goto(f"{hub.address}/hub/login")
-            page.locator("#username_input").fill(outsider.name)
-            page.locator("#password_input").fill(outsider.password)
-            page.locator("#login_submit").click()
-            page.get_by_text("Invalid username or password").wait_for()
+        page = browser.new_context().new_page()
+        page.goto(f"{hub.address}/hub/login")
+        log_in(page, outsider)
+        page.get_by_text("Invalid username or password").wait_for()
     finally:
         run("gpasswd", "--add", outsider.name, "learners", check=True)
 
@@ -345,6 +361,15 @@ def test_a_folder_that_accounts_cannot_reach(lessons, folder, tmp_path):
 
 def test_a_port_in_use(lessons, hub, tmp_path):
     assert "Address already in use. Stop what uses it (ss -ltnp), or change PORT" in refusal(lessons, tmp_path)
+
+
+def test_an_account_without_a_home(hub, browser):
+    with new_account("--no-create-home", "--home-dir", "/nowhere") as homeless:
+        page = browser.new_context().new_page()
+        page.set_default_timeout(1000 * START_S)
+        page.goto(f"{hub.address}/hub/spawn")
+        log_in(page, homeless)
+        page.get_by_text(f"{homeless.name} has no home /nowhere: mkhomedir_helper {homeless.name}").first.wait_for()
 
 
 # --- nbgrader, from a teacher's account to a learner's and back
@@ -415,12 +440,11 @@ def test_the_right_answer_has_its_point_and_the_wrong_one_none(marked):
     assert marked.grades["q5-by-hand"] == "0.0 of 6.0"
 
 
-def test_the_learner_reads_why_in_one_line(marked):
-    with sync_playwright() as playwright:
-        page = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"]).new_page()
-        page.goto(marked.feedback.as_uri(), wait_until="domcontentloaded")
-        page.screenshot(path=ARTIFACTS / "nbgrader-feedback.png", full_page=True)
-        words = page.locator("body").inner_text()
+def test_the_learner_reads_why_in_one_line(marked, browser):
+    page = browser.new_context().new_page()
+    page.goto(marked.feedback.as_uri(), wait_until="domcontentloaded")
+    page.screenshot(path=ARTIFACTS / "nbgrader-feedback.png", full_page=True)
+    words = page.locator("body").inner_text()
     assert "q2: not yet. It returns the share that is wrong." in words
     assert "NoPoint: no point for q2, for the reason above." in words
     assert "Traceback" not in words and "AssertionError" not in words

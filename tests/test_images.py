@@ -102,7 +102,7 @@ CLOSED.close()
         (None, "it is of the type NoneType)"),
         (io.StringIO("text"), "it is a file opened as text); open it with the mode 'rb'"),
         (CLOSED, "it is damaged (I/O operation on closed file.)"),
-        (b"", "it holds no picture); replace it"),
+        (b"", "it holds no image); replace it"),
         ({"name": "x.png"}, "it is of the type dict)"),
         (Image.new("RGB", (0, 8)), "it has no pixels)"),
     ],
@@ -110,7 +110,7 @@ CLOSED.close()
 def test_what_is_no_picture_is_one_line(source, said):
     with pytest.raises(LessonError) as error:
         load_image(source)
-    assert line(error).startswith("The picture cannot be read (it ") and said in line(error)
+    assert line(error).startswith("The image cannot be read (it ") and said in line(error)
 
 
 @pytest.mark.parametrize(
@@ -121,7 +121,7 @@ def test_what_is_no_picture_is_one_line(source, said):
         (b"\xff\x0a" + bytes(60), "it is JPEG XL, which is not read); export it"),
         (b"\0\0\0\x18ftypcrx \0\0\0\1crx isom" + bytes(60), "it is camera raw, which is not read); export it"),
         (KINDS["avif.avif"][:200], "it is "),
-        (b"<html>", "it holds no picture); replace it or take it out."),
+        (b"<html>", "it holds no image); replace it or take it out."),
     ],
 )
 def test_formats_that_are_not_read_are_called_by_their_name(tmp_path, content, said):
@@ -133,7 +133,7 @@ def test_formats_that_are_not_read_are_called_by_their_name(tmp_path, content, s
 
 
 def test_a_folder_is_not_told_to_be_taken_out(tmp_path):
-    with pytest.raises(LessonError, match="it is a folder\\); give a picture in it"):
+    with pytest.raises(LessonError, match="it is a folder\\); give an image in it"):
         load_image(tmp_path)
 
 

@@ -113,7 +113,7 @@ def test_a_full_disk_keeps_what_was_there(small_disk, write):
 @pytest.fixture
 def bring(tmp_path):
     """Two ways in which files come from elsewhere to a path."""
-    archive = make_zip(tmp_path / "pictures.zip", PICTURES)
+    archive = make_zip(tmp_path / "images.zip", PICTURES)
     with running_server() as server:
         yield {
             "download": lambda path: fetch(server.url(), path, SHA256),

@@ -199,6 +199,7 @@ def test_bad_files_are_named_and_the_rest_is_used(lab, tmp_path):
     assert lab.locator(".count").first.inner_text() == "2 images"
 
 
+@pytest.mark.nightly
 def test_all_of_it_works_with_the_keyboard(lab):
     """From one control to the next with Tab; a file is chosen in a window of the system, which Space opens."""
 

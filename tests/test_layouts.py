@@ -146,7 +146,7 @@ def test_archives_with_a_folder_around_each_split(tmp_path):
     fill(tmp_path / "seg_pred" / "seg_pred", "1.png")
     layout = read_layout(tmp_path)
     assert layout.splits == {"train": tmp_path / "seg_train/seg_train", "test": tmp_path / "seg_test/seg_test"}
-    assert "seg_pred (1 picture) lies beside the splits" in str(check_folder(tmp_path))
+    assert "seg_pred (1 image) lies beside the splits" in str(check_folder(tmp_path))
 
 
 @pytest.mark.parametrize("inside", ["", "test", "unknown", "images"])
@@ -154,7 +154,7 @@ def test_a_test_without_classes_is_named_and_left_out(tmp_path, inside):
     make(tmp_path, ("train", "val"), number=2)
     fill_different(tmp_path / "test" / inside, 3)
     found = check_folder(tmp_path)
-    assert "test has 3 pictures without classes: it is left out; helpers.predict" in str(found)
+    assert "test has 3 images without classes: it is left out; helpers.predict" in str(found)
     assert list(image_datasets(tmp_path, SMALL)) == ["train", "val"]
     assert not remedies(found)
 
@@ -162,8 +162,8 @@ def test_a_test_without_classes_is_named_and_left_out(tmp_path, inside):
 def test_a_val_without_classes_is_refused(tmp_path):
     make(tmp_path, ("train",))
     fill_different(tmp_path / "val", 3)
-    assert any("val has 3 pictures without classes" in row for row in remedies(check_folder(tmp_path)))
-    with pytest.raises(LessonError, match="val has no folders; put the pictures into one folder per class"):
+    assert any("val has 3 images without classes" in row for row in remedies(check_folder(tmp_path)))
+    with pytest.raises(LessonError, match="val has no folders; put the images into one folder per class"):
         image_datasets(tmp_path, SMALL)
 
 
@@ -171,7 +171,7 @@ def test_pictures_without_folders_in_train(tmp_path):
     fill_different(tmp_path / "train", 3)
     fill_different(tmp_path / "test", 3)
     for call in (check_folder, ImageDataset, lambda folder: image_datasets(folder, SMALL)):
-        with pytest.raises(LessonError, match="train has no folders; put the pictures into one folder per class"):
+        with pytest.raises(LessonError, match="train has no folders; put the images into one folder per class"):
             call(tmp_path)
 
 
@@ -191,12 +191,12 @@ def test_archives_that_were_not_unpacked_are_named(tmp_path):
         (lambda f: (f / "val/dents").rename(f / "val/Dents"), "'Dents', which train lacks; is it 'dents'? then", True),
         (lambda f: (f / "val/dents").rename(f / "val/dents "), "'dents ', which train lacks; is it 'dents'?", True),
         (lambda f: (f / "val/dents").rename(f / "val/dent"), "val has 'dent', which train lacks; is it 'dents'?", True),
-        (lambda f: shutil.rmtree(f / "val/dents"), "val lacks dents; move some of the pictures there", False),
+        (lambda f: shutil.rmtree(f / "val/dents"), "val lacks dents; move some of the images there", False),
         (lambda f: shutil.rmtree(f / "test/dents"), "test lacks dents; move some", False),
-        (lambda f: (f / "train" / "rust").mkdir(), "empty      train/rust; put pictures there", True),
+        (lambda f: (f / "train" / "rust").mkdir(), "empty      train/rust; put images there", True),
         (
             lambda f: shutil.rmtree(f / "test") or (f / "test").mkdir(),
-            "test has 0 pictures without classes; put",
+            "test has 0 images without classes; put",
             False,
         ),
     ],
@@ -205,7 +205,7 @@ def test_classes_that_differ_between_the_splits(tmp_path, change, said, refused)
     change(make(tmp_path, ("train", "val", "test")))
     assert any(said in row for row in remedies(check_folder(tmp_path)))
     if refused:
-        with pytest.raises(LessonError, match="which the training images lack|has no pictures") as error:
+        with pytest.raises(LessonError, match="which the training images lack|has no images") as error:
             image_datasets(tmp_path, SMALL)
         line(error)
     else:

@@ -13,6 +13,7 @@ import torch
 import torchvision
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.lesson_code import lesson_code
 from torch import nn
 from torch.utils.data import Dataset
 
@@ -629,3 +630,34 @@ def test_the_chooser_keeps_to_the_budget():
     assert all(published_metrics(name)["multiply_adds"] <= 0.1e9 for name in names)
     chooser.controls.million_parameters.value = 1
     assert chooser.text == f"0 of {count} networks fit; the best on ImageNet: none"
+
+
+# --- What lesson 03 builds by hand
+
+
+@pytest.fixture(scope="module")
+def by_hand() -> dict:
+    return lesson_code("03_model_surgery.ipynb")
+
+
+@pytest.mark.parametrize("architecture", HEADS)
+def test_the_surgery_by_hand_is_that_of_the_helper(architecture, by_hand):
+    ours, theirs = (replace(meta_model(architecture), 2) for replace in (by_hand["replace_head"], replace_head))
+    head = find_head(theirs)
+    assert by_hand["find_head"](ours) == head
+    assert ours.get_submodule(head).weight.shape == theirs.get_submodule(head).weight.shape
+    others = [name for name in find_heads(theirs) if name != head]
+    differ = [
+        name
+        for (name, one), other in zip(ours.named_parameters(), theirs.parameters(), strict=True)
+        if one.shape != other.shape
+    ]
+    assert differ == [f"{name}.{kind}" for name in others for kind in ("weight", "bias")], "the auxiliary heads only"
+
+
+def test_the_mode_by_hand_is_that_of_the_helper(by_hand):
+    ours, theirs = (freeze(replace_head(load_model(), 2)) for _ in range(2))
+    by_hand["train_mode"](ours)
+    train_mode(theirs)
+    assert [layer.training for layer in ours.modules()] == [layer.training for layer in theirs.modules()]
+    assert not ours.bn1.training and ours.layer1.training

@@ -61,7 +61,7 @@ class Counted(np.ndarray):
 
 @pytest.mark.parametrize("copies_of", [1, 10, 4000])
 def test_the_work_grows_with_the_number_of_pictures(copies_of):
-    """Four thousand pictures: all copies of one, of ten, or all different."""
+    """Four thousand images: all copies of one, of ten, or all different."""
     generator = np.random.default_rng(0)
     hashes = generator.integers(0, 2**64, copies_of, dtype=np.uint64)
     thumbnails = generator.integers(0, 256, (copies_of, 48), dtype=np.uint8)
@@ -73,7 +73,7 @@ def test_the_work_grows_with_the_number_of_pictures(copies_of):
 
 
 def frames(number: int, step: int = 2) -> list[Image.Image]:
-    """A scene that moves a little from each picture to the next."""
+    """A scene that moves a little from each image to the next."""
     scene = noise(1, (400, 200)).resize((400, 200), Image.Resampling.BICUBIC)
     return [scene.crop((step * i, 0, step * i + 160, 120)) for i in range(number)]
 

@@ -149,7 +149,7 @@ BROKEN: list[tuple[Callable, Callable[[Lesson, list], object]]] = [
     (hygiene.short_lines, lambda lesson, cells: cells[1].update(source="x" * (hygiene.MAX_LINE + 1))),
     (
         hygiene.short_cells,
-        lambda lesson, cells: [cell.update(source="x\n" * 9) for cell in cells if cell.cell_type == "code"],
+        lambda lesson, cells: [cell.update(source=cell.source + "\nx" * 9) for _, cell in lesson.code],
     ),
 ]
 

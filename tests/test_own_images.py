@@ -1,4 +1,4 @@
-"""What lesson 09 does with a reader's pictures: few and many of them, in files and in uploads."""
+"""What lesson 09 does with a reader's images: few and many of them, in files and in uploads."""
 
 import io
 import zipfile
@@ -27,7 +27,7 @@ def train_on():
 
 
 def make_folder(folder, classes: int, per_class: int):
-    """Pictures of 16 x 16 pixels: each class has its colour, each picture a pattern of its own."""
+    """Images of 16 x 16 pixels: each class has its colour, each image a pattern of its own."""
     generator = np.random.default_rng(0)
     steps = np.array(np.meshgrid(*[np.linspace(50, 205, 6)] * 3)).reshape(3, -1).T  # 216 colours
     for label, colour in enumerate(generator.permutation(steps)[:classes]):
@@ -41,7 +41,7 @@ def make_folder(folder, classes: int, per_class: int):
 @pytest.mark.filterwarnings("ignore:.*collect more")
 @pytest.mark.parametrize(("classes", "per_class"), [(2, 20), (150, 3), (2, 750)])
 def test_few_and_many_go_the_whole_way(train_on, tmp_path, classes, per_class):
-    folder = make_folder(tmp_path / "pictures", classes, per_class)
+    folder = make_folder(tmp_path / "images", classes, per_class)
     model, datasets = train_on(folder, Preprocessing(64))
     assert sum(map(len, datasets.values())) == classes * per_class
     names = datasets["train"].classes
@@ -99,7 +99,7 @@ def test_an_upload_is_looked_at_and_its_name_is_not(tmp_path, monkeypatch):
 def test_an_upload_that_is_no_picture_is_one_line_and_the_next_one_works():
     explorer = upload_explorer(sized, png(5), accept="image/*")
     text = upload(explorer, b"<html>")
-    assert text == "The picture cannot be read (it holds no picture); replace it or take it out."
+    assert text == "The image cannot be read (it holds no image); replace it or take it out."
     assert upload(explorer, png(7)) == "7 x 8"
 
 

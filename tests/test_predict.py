@@ -203,7 +203,7 @@ def test_the_command_takes_an_exported_model(tmp_path, monkeypatch, capsys):
 
 
 def test_the_command_goes_on_after_a_bad_picture_and_says_so(saved, monkeypatch, capsys, tmp_path):
-    (tmp_path / "bad.jpg").write_text("no picture")
+    (tmp_path / "bad.jpg").write_text("no image")
     assert command(monkeypatch, saved, tmp_path / "bad.jpg", PICTURE) == 1
     out, err = capsys.readouterr()
     assert len(err.splitlines()) == 1 and "bad.jpg cannot be read" in err and len(out.splitlines()) == 1
@@ -215,7 +215,7 @@ def test_the_command_without_a_model_is_one_line(monkeypatch, tmp_path):
 
 
 def test_a_file_without_a_name_that_is_no_picture_is_one_line(saved):
-    with pytest.raises(LessonError, match=r"^The picture cannot be read \(it holds no picture\)"):
+    with pytest.raises(LessonError, match=r"^The image cannot be read \(it holds no image\)"):
         load_saved(saved).predict(io.BytesIO(b"<html>"))
 
 
@@ -266,8 +266,8 @@ def test_the_same_answer_however_the_picture_comes(saved, tmp_path):
 
 @pytest.fixture
 def new(tmp_path):
-    """A folder as a telephone leaves it: three pictures, one below; one of them is damaged."""
-    folder = fill_different(tmp_path / "new pictures", 2)
+    """A folder as a telephone leaves it: three images, one below; one of them is damaged."""
+    folder = fill_different(tmp_path / "new images", 2)
     fill_different(folder / "more", 1, ".jpg")
     (folder / "notes.txt").touch()
     (folder / ".thumbnails").mkdir()
@@ -281,7 +281,7 @@ def test_the_command_takes_folders_and_patterns(saved, new, monkeypatch, capsys)
     out, err = capsys.readouterr()
     names = [line.partition("  ")[0].rpartition("/")[2] for line in out.splitlines()]
     assert names == ["picture_0.jpg", "picture_0.png", "picture_1.png", "picture_0.png", "picture_1.png"]
-    assert len(err.splitlines()) == 1 and "broken.jpg cannot be read (it holds no picture)" in err
+    assert len(err.splitlines()) == 1 and "broken.jpg cannot be read (it holds no image)" in err
 
 
 @pytest.mark.parametrize("batch_size", [1, 2, 32])
@@ -306,7 +306,7 @@ def test_the_command_speaks_to_programs(saved, new, monkeypatch, capsys):
     ("name", "said"),
     [
         ("nothing/*.jpg", "nothing/*.jpg matches no file; check its name."),
-        ("", " has no pictures; check its name."),
+        ("", " has no images; check its name."),
         ("none.jpg", "none.jpg cannot be read (it is not there); check its name."),
     ],
 )

@@ -27,6 +27,7 @@ from tools.environment import ROOT
 
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 PROJECT, GROUPS = PYPROJECT["project"], PYPROJECT["dependency-groups"]
+CHECKS = [dependency for name in ("checks", "site") for dependency in GROUPS[name] if isinstance(dependency, str)]
 PINS = [
     Requirement(line)
     for line in (ROOT / "requirements.txt").read_text().splitlines()
@@ -45,7 +46,7 @@ def make(*arguments: str) -> str:
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True, env=environment).stdout
 
 
-@pytest.mark.parametrize("dependency", [*PROJECT["dependencies"], *GROUPS["checks"]])
+@pytest.mark.parametrize("dependency", [*PROJECT["dependencies"], *CHECKS])
 def test_every_dependency_is_pinned_within_its_range(dependency):
     wanted = Requirement(dependency)
     pins = [pin for pin in PINS if canonicalize_name(pin.name) == canonicalize_name(wanted.name)]
@@ -65,7 +66,7 @@ def test_requirements_are_exact_and_name_no_address():
 
 def test_readers_do_not_install_what_only_checks_need():
     names = {Requirement(dependency).name for dependency in PROJECT["dependencies"]}
-    assert not names & {Requirement(dependency).name for dependency in GROUPS["checks"]}
+    assert not names & {Requirement(dependency).name for dependency in CHECKS}
     assert not names & {"coverage", "hypothesis", "mypy", "nbval", "playwright", "pytest", "ruff"}
 
 
@@ -112,9 +113,9 @@ def test_ci_runs_what_conda_installs():
 
 
 def test_make_lists_every_target_and_those_of_readers_first():
-    targets = re.findall(r"^(\w+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    targets = re.findall(r"^([\w-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
     listed = make()
-    assert re.findall(r"^make (\w+) +\w", listed, re.MULTILINE) == [target for target in targets if target != "help"]
+    assert re.findall(r"^make ([\w-]+) +\w", listed, re.MULTILINE) == [target for target in targets if target != "help"]
     assert listed.startswith("For readers\nmake lab ")
     assert re.findall(r"^For \w+$", listed, re.MULTILINE) == ["For readers", "For teachers", "For contributors"]
 

@@ -189,7 +189,7 @@ def test_the_command(tmp_path, monkeypatch, capsys):
     small_datasets(tmp_path / "images")
     monkeypatch.setattr(sys, "argv", ["shard", str(tmp_path / "images"), str(tmp_path / "shards")])
     assert main() == 0
-    assert "train: 20 pictures in 1 shards" in capsys.readouterr().out
+    assert "train: 20 images in 1 shards" in capsys.readouterr().out
     with tarfile.open(tmp_path / "shards" / "val-000000.tar") as tar:
         assert len(tar.getnames()) == 40
     with pytest.raises(SystemExit, match="shards is there already"):

@@ -26,7 +26,6 @@ FIRST_PAGE_BYTES = 500_000  # before images
 MOST_SHIFT = 0.02  # of the layout, as browsers count it; 0.1 is called good
 
 needs_npm = pytest.mark.skipif(not AXE.is_file(), reason="npm's packages are not here: `make site` brings them")
-browser_test = [pytest.mark.browser, needs_chromium]
 
 
 @pytest.fixture(scope="session")
@@ -66,7 +65,6 @@ def names_of(site: Path) -> list[str]:
 LESSONS = web_pages.lessons()
 LESSON = f"notebooks/{LESSONS[0].path.stem}.html"
 A_FEW = ["index.html", LESSON, "lab.html", "api/helpers.features.html", "search.html"]
-ALL = pytest.param(None, marks=pytest.mark.nightly, id="all")
 
 
 def chosen(site: Path, names: list[str] | None) -> list[str]:
@@ -200,10 +198,11 @@ def test_without_npm_the_rest_is_built_and_that_is_said(tmp_path, monkeypatch):
 # --- In a browser
 
 
-@pytest.mark.parametrize("names", [A_FEW, ALL], ids=["a few", "all"])
+@pytest.mark.nightly
+@pytest.mark.browser
+@needs_chromium
+@pytest.mark.parametrize("names", [A_FEW, None], ids=["a few", "all"])
 class TestInABrowser:
-    pytestmark = browser_test
-
     def test_no_page_asks_another_host(self, site, address, browser, names):
         page = browser.new_page()
         asked, wrong = watched(page)
@@ -250,6 +249,7 @@ class TestInABrowser:
         assert not bad
 
 
+@pytest.mark.nightly
 @pytest.mark.browser
 @needs_chromium
 class TestTheFirstPage:
@@ -389,6 +389,7 @@ def page_with_explorer(tmp_path, site):
     return tmp_path / "site"
 
 
+@pytest.mark.nightly
 @pytest.mark.browser
 @needs_chromium
 def test_an_explorer_moves_with_the_keyboard(page_with_explorer, browser):
@@ -413,6 +414,7 @@ def test_an_explorer_moves_with_the_keyboard(page_with_explorer, browser):
         page.close()
 
 
+@pytest.mark.nightly
 @pytest.mark.browser
 @needs_chromium
 def test_without_javascript_picture_and_sentence_stay(page_with_explorer, browser):

@@ -71,7 +71,7 @@ def test_three_pictures_work_with_a_warning(tmp_path):
     fill(tmp_path / "ants", "a.png", "b.png")
     fill(tmp_path / "bees", "c.png", colour=(0, 0, 255))
     fill(tmp_path / "ants", "b.png", colour=(0, 255, 0))
-    with pytest.warns(UserWarning, match="'bees' has 1 picture; collect more"):
+    with pytest.warns(UserWarning, match="'bees' has 1 image; collect more"):
         datasets = split_folder(check_folder(tmp_path), Preprocessing(64))
     assert {split: len(data) for split, data in datasets.items()} == {"train": 2, "val": 1}
     assert set(datasets["train"].targets) == {0, 1}
@@ -81,7 +81,7 @@ def test_an_unreadable_file_stops_unless_it_may_be_skipped(tmp_path):
     fill_with_insects(tmp_path, 20)
     (tmp_path / "ants" / "cut.jpg").write_bytes(b"\xff\xd8")
     found = check_folder(tmp_path)
-    with pytest.raises(LessonError, match=r"cut.jpg holds no picture; replace it .*skip_unreadable=True"):
+    with pytest.raises(LessonError, match=r"cut.jpg holds no image; replace it .*skip_unreadable=True"):
         split_folder(found, Preprocessing(64))
     datasets = split_folder(found, Preprocessing(64), skip_unreadable=True)
     assert sum(map(len, datasets.values())) == 40
@@ -95,8 +95,8 @@ def test_an_unreadable_file_stops_unless_it_may_be_skipped(tmp_path):
             {"train/ants": 1, "train/bees": 1, "val/ants": 1},
             "is split already, into train and val; .*image_datasets",
         ),
-        ({"ants": 9}, "has one class with pictures, 'ants'; two are needed"),
-        ({"ants": 1, "bees": 1}, "has 2 pictures in 2 classes, and all are needed to train; collect two or more"),
+        ({"ants": 9}, "has one class with images, 'ants'; two are needed"),
+        ({"ants": 1, "bees": 1}, "has 2 images in 2 classes, and all are needed to train; collect two or more"),
     ],
 )
 def test_what_cannot_be_split_is_one_line(tmp_path, folders, message):

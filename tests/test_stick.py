@@ -1,7 +1,9 @@
 """A stick for a class without a network, and the laptop that is set up from it. No package is downloaded here."""
 
+import shutil
 import subprocess
 import sys
+from collections import namedtuple
 
 import pytest
 
@@ -107,6 +109,39 @@ def test_what_the_reader_wrote_stays(filled, tmp_path):
     lesson.write_text("my answers")
     start.copy_lessons(filled, folder)
     assert lesson.read_text() == "my answers"
+
+
+def test_what_comes_from_a_stick_that_may_only_be_read_can_be_written(tmp_path):
+    lesson = tmp_path / "stick" / "lessons" / "notebooks" / "00.ipynb"
+    lesson.parent.mkdir(parents=True)
+    lesson.write_text("{}")
+    lesson.chmod(0o444)
+    lesson.parent.chmod(0o555)
+    folder = tmp_path / "transfer-learning"
+    start.copy_lessons(tmp_path / "stick", folder)
+    for copy in (folder, folder / "notebooks", folder / "notebooks" / "00.ipynb"):
+        assert copy.stat().st_mode & 0o200, f"{copy} cannot be written"
+
+
+def test_too_small_a_disk_is_told_before_anything_is_installed(tmp_path, commands, monkeypatch):
+    wheels = tmp_path / "stick" / "wheels" / start.kind()
+    wheels.mkdir(parents=True)
+    (wheels / "torch.whl").write_bytes(bytes(10**6))
+    usage = namedtuple("Usage", "total used free")(10**9, 10**9 - 10**6, 10**6)
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage)
+    with pytest.raises(SystemExit, match=r"needs 0\.0 GB of disk, 0\.0 GB are free: make room, or name another folder"):
+        start.install(tmp_path / "stick", tmp_path)
+    assert commands == []
+
+
+def test_a_set_up_that_fails_ends_in_one_line(tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(sys, "argv", ["start.py", str(tmp_path / "lessons")])
+    monkeypatch.setattr(start, "copy_lessons", full)
+    with pytest.raises(SystemExit, match="No space left on device. The same command starts it afresh.$"):
+        start.main()
 
 
 def test_a_folder_of_something_else_is_left_alone(tmp_path):

@@ -14,7 +14,7 @@ from helpers.tables import read_class_names, read_table
 
 @pytest.fixture
 def pictures(tmp_path):
-    folder = fill_different(tmp_path / "pictures", 4)
+    folder = fill_different(tmp_path / "images", 4)
     fill_different(folder / "more", 1, ".jpg")
     (folder / "more" / "picture_0.jpg").rename(folder / "more" / "deep.jpg")
     return folder
@@ -172,9 +172,9 @@ def test_folders_that_are_not_there_or_files(pictures):
     table = write(pictures, "file,label\npicture_0.png,a\n")
     with pytest.raises(LessonError, match="is a folder; give a file"):
         CsvDataset(pictures, pictures)
-    with pytest.raises(LessonError, match="nowhere is not there; give the folder of the pictures"):
+    with pytest.raises(LessonError, match="nowhere is not there; give the folder of the images"):
         CsvDataset(table, pictures / "nowhere")
-    with pytest.raises(LessonError, match="is a file; give the folder of the pictures"):
+    with pytest.raises(LessonError, match="is a file; give the folder of the images"):
         CsvDataset(table, table)
     with pytest.raises(LessonError, match="There is no encoding 'exel'"):
         CsvDataset(table, pictures, encoding="exel")

@@ -18,11 +18,13 @@ SMALL = ("--weights", "embedded", "--image-size", "32", "--epochs", "2", "--devi
 
 @pytest.fixture(scope="module")
 def images(tmp_path_factory):
-    return fill_with_insects(tmp_path_factory.mktemp("pictures") / "insects", 15)
+    return fill_with_insects(tmp_path_factory.mktemp("images") / "insects", 15)
 
 
 @pytest.fixture
 def command(monkeypatch, images, tmp_path):
+    monkeypatch.setenv("TL_PRECISION", "float32")  # whatever this processor would take
+
     def run(*words: object, folder=images, out="mine.safetensors", options=SMALL) -> int:
         argv = ["train", str(folder), "--out", str(tmp_path / out), *options, *map(str, words)]
         monkeypatch.setattr(sys, "argv", argv)
@@ -44,7 +46,7 @@ def test_a_folder_becomes_a_model_with_a_log_and_a_card(command, tmp_path, capsy
     assert command() == 0
     assert left(tmp_path) == ["mine.csv", "mine.md", "mine.safetensors"]
     said = capsys.readouterr().out
-    assert "ok  pictures   30 in 2 classes" in said and "train 18, val 6, test 6" in said
+    assert "ok  images     30 in 2 classes" in said and "train 18, val 6, test 6" in said
     assert "1 process on cpu, float32; fine-tune of resnet18" in said and "epoch 2/2" in said
     rows = table(tmp_path / "mine.csv")
     assert [row["epoch"] for row in rows] == ["1", "2"]
@@ -136,10 +138,10 @@ def test_a_folder_with_splits_keeps_them(command, tmp_path, capsys):
 
 def test_a_file_that_cannot_be_read_stops_it_unless_it_is_skipped(command, images, tmp_path, capsys):
     folder = fill_with_insects(tmp_path / "spoiled", 10)
-    (folder / "ants" / "bad.jpg").write_text("no picture")
+    (folder / "ants" / "bad.jpg").write_text("no image")
     assert command(folder=folder) == 1
     error = capsys.readouterr().err
-    assert "bad.jpg holds no picture" in error and "skip_unreadable" in error
+    assert "bad.jpg holds no image" in error and "skip_unreadable" in error
     assert command("--skip-unreadable", "--method", "probe", folder=folder) == 0
 
 
@@ -161,7 +163,7 @@ def test_a_folder_without_classes_is_one_line(command, tmp_path, capsys):
     (tmp_path / "empty").mkdir()
     assert command(folder=tmp_path / "empty") == 1
     assert (
-        capsys.readouterr().err == f"{tmp_path / 'empty'} has no folders; put the pictures into one folder per class.\n"
+        capsys.readouterr().err == f"{tmp_path / 'empty'} has no folders; put the images into one folder per class.\n"
     )
 
 
@@ -233,7 +235,6 @@ def test_a_wrong_option_is_told_by_the_first_process_only(capsys, monkeypatch):
         assert end.value.code == 2 and len(capsys.readouterr().err.splitlines()) == lines
 
 
-def test_the_precision_is_that_of_the_option(command, monkeypatch, capsys):
-    monkeypatch.setenv("TL_PRECISION", "float32")  # restored afterwards
+def test_the_precision_is_that_of_the_option(command, capsys):
     assert command("--precision", "bfloat16", "--dry-run") == 0
     assert "on cpu, bfloat16" in capsys.readouterr().out

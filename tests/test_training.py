@@ -13,9 +13,12 @@ from torch import nn
 from torch.utils.data import ConcatDataset, DataLoader, Dataset, Subset, TensorDataset
 from torchvision.datasets.vision import VisionDataset
 
+from helpers.data import CachedDataset, image_datasets, make_dataloader, make_dataloaders, with_transform
 from helpers.devices import autocast
 from helpers.errors import LessonError, Stopped
-from helpers.models import freeze, freeze_norms
+from helpers.features import extract_features, linear_probe
+from helpers.models import freeze, freeze_norms, load_model
+from helpers.tracks import current_track
 from helpers.training import (
     compute_loss,
     early_stopping,
@@ -24,7 +27,7 @@ from helpers.training import (
     run_epoch,
     train_model,
 )
-from helpers.transforms import eval_transform
+from helpers.transforms import eval_transform, train_transform
 from helpers.weights import Preprocessing
 from helpers.widgets import LiveCurves
 
@@ -236,7 +239,7 @@ def test_the_finder_stops_where_the_loss_explodes():
 def test_the_loop_by_hand(capsys):
     lesson = lesson_code("04_training_loop.ipynb")
     runs = []
-    for function in (lesson["train_by_hand"], train_model):
+    for function in (lesson["train_model"], train_model):
         model = tiny_model()
         optimizer, scheduler = sgd(model)
         runs.append(function(model, tiny_loaders(), nn.CrossEntropyLoss(), optimizer, scheduler, num_epochs=5))
@@ -249,16 +252,40 @@ def test_the_loop_by_hand(capsys):
     assert lesson["early_stopping"](2)(losses) == early_stopping(2)(losses)
 
 
+@pytest.mark.nightly
+@pytest.mark.parametrize("seed", [1, 2])
+def test_the_training_of_lesson_04_beats_the_probe_with_other_seeds_too(seed):
+    lesson = lesson_code("04_training_loop.ipynb", "EPOCHS")
+    track = current_track("embedded")
+    preprocessing = track.preprocessing.at(80)
+    splits = {split: CachedDataset(images) for split, images in image_datasets(track.folder, preprocessing).items()}
+    train_view = with_transform(splits["train"], train_transform(preprocessing, scale=0.35))
+    train_eval = with_transform(splits["train"], eval_transform(preprocessing))
+    loaders = make_dataloaders({**splits, "train": train_view}, seed=seed)
+    lesson.update(track=track, class_names=splits["train"].classes, loaders=loaders)
+
+    frozen = load_model(track.weights)
+    probe = linear_probe(*extract_features(frozen, make_dataloader(train_eval)))
+    model = freeze(lesson["new_model"](seed), ("layer3", "layer4"))
+    optimizer, scheduler = lesson["one_cycle"](model, lesson["EPOCHS"])
+    options = {"keep": "last", "max_norm": 1.0}
+    train_model(model, loaders, nn.CrossEntropyLoss(), optimizer, scheduler, lesson["EPOCHS"], **options)
+    _, trained = run_epoch(model, loaders["test"], nn.CrossEntropyLoss())
+    assert trained > probe.score(*extract_features(frozen, loaders["test"])) + 0.01
+
+
 def test_the_live_curves_follow_the_training():
     live = LiveCurves()
-    bundle = live._repr_mimebundle_()
-    assert bundle["text/plain"] == "curves of 0 epochs"
-    train(3, on_epoch=live)
-    later = live._repr_mimebundle_()
-    assert later["text/plain"] == "curves of 3 epochs"
+    bundle = live._repr_mimebundle_()[0]
+    assert bundle["text/plain"] == "Here the curves of the training grow, epoch by epoch."
+    _, history = train(3, on_epoch=live)
+    later = live._repr_mimebundle_()[0]
+    assert later["text/plain"].startswith(f"epoch 3: loss {history['train_loss'][-1]:.2f} on train, ")
+    assert later["text/plain"].endswith(f", {history['val_acc'][-1]:.1%} on val")
     assert len(live.history["lr"]) == 3
     assert later["image/png"] != bundle["image/png"]
-    assert f'alt="curves of 3 epochs" src="data:image/png;base64,{later["image/png"]}"' in live._picture.value
+    picture = f'alt="{live.text}" src="data:image/png;base64,{later["image/png"]}"'
+    assert picture in live._picture.value
 
 
 class Colours(Dataset):

@@ -155,7 +155,7 @@ def test_the_lesson_and_the_helper_know_the_same_constants(lesson):
 
 
 def test_evaluation_by_hand(lesson, picture):
-    by_hand = lesson["normalise"](lesson["middle"](picture, 128))
+    by_hand = lesson["normalise"](lesson["centre_crop"](picture, 128))
     torch.testing.assert_close(by_hand, torch.Tensor(eval_transform(EMBEDDED)(picture)), atol=2 * LEVEL, rtol=0)
 
 

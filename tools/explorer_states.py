@@ -102,6 +102,8 @@ def render(explorer: Explorer, folder: str | Path) -> None:
         explorer: stays as it is.
         folder: gets a picture for each state, and `states.json`.
     """
+    if not isinstance(explorer, Explorer):
+        return  # a diagram has a sentence of its own, too, but nothing moves
     part = Path(f"{folder}.part")  # whole, or not there
     controls = vars(explorer.controls)
     if any(isinstance(control, ipywidgets.FileUpload) for control in controls.values()):

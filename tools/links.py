@@ -26,8 +26,8 @@ def website(address: str) -> str:
 
 
 def spellings(address: str) -> list[str]:
-    """How links spell OWNER/REPO: its site, plainly, inside another address, and there as the folder of a clone."""
-    return [website(address), address, address.replace("/", "%2F"), f"lab%2Ftree%2F{address.partition('/')[2]}%2F"]
+    """How links spell OWNER/REPO: its site, plainly, and inside another address."""
+    return [website(address), address, address.replace("/", "%2F")]
 
 
 def documents(root: Path = ROOT) -> list[Path]:

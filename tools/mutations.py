@@ -88,7 +88,7 @@ MUTATIONS = [
     Mutation(TRAINING, "    model.load_state_dict(before[0])\n", "", "tests/test_training.py"),
     Mutation(TRAINING, 'if keep == "best" or not finished:', "if True:", "tests/test_training.py"),
     Mutation(TRAINING, "+ weight * sum(", "+ 0 * sum(", "tests/test_training.py tests/test_models.py"),
-    # features, evaluation, explanations, pictures
+    # features, evaluation, explanations, images
     Mutation(FEATURES, "- weight @ torch", "+ weight @ torch", "tests/test_features.py"),
     Mutation(EVALUATION, "    model.eval()\n", "", "tests/test_evaluation.py"),
     Mutation(EVALUATION, 'method="wilson").low', 'method="exact").low', "tests/test_evaluation.py"),
@@ -108,7 +108,7 @@ MUTATIONS = [
     # other editions
     Mutation(EDITIONS, "cell.source = answered(cell.source, answers[name])", "pass", "tests/test_editions.py"),
     Mutation(COURSE, 'f"from {module} import {exercise.name}",', '"",', "tests/test_nbgrader_course.py"),
-    # the reader's own pictures
+    # the reader's own images
     Mutation(f"{OWN}/near_duplicates.py", "i) <= LEVELS]", "i) <= 255]", "tests/test_near_duplicates.py"),
     Mutation(
         f"{OWN}/near_duplicates.py",
@@ -117,9 +117,9 @@ MUTATIONS = [
         "tests/test_near_duplicates.py",
     ),
     Mutation(
-        f"{OWN}/report.py", "if len({picture.split for picture in group}) > 1", "if False", "tests/test_check_folder.py"
+        f"{OWN}/report.py", "if len({picture.split for image in group}) > 1", "if False", "tests/test_check_folder.py"
     ),
-    Mutation(f"{OWN}/splits.py", "[p.group for p in pictures], ", "", "tests/test_splits.py"),
+    Mutation(f"{OWN}/splits.py", "[p.group for p in images], ", "", "tests/test_splits.py"),
     Mutation(f"{OWN}/splits.py", "[together[i] for i in dealt]", "None", "tests/test_groups.py"),
     Mutation(f"{OWN}/archives.py", "unpacked > max(", "unpacked < 0 * max(", "tests/test_hostile_inputs.py"),
     Mutation(f"{OWN}/archives.py", "path.parts or path.anchor", "path.parts", "tests/test_hostile_inputs.py"),

@@ -40,7 +40,7 @@ def build(built: Path = BUILT) -> list[str]:
     if build_main([*options, "-d", str(ROOT / "build" / "site-doctrees"), str(PAGES), str(built)]):
         sys.exit("The site has warnings, above.")
     for page in built.rglob("*.html"):
-        page.write_text(with_sizes(page), encoding="utf-8")
+        page.write_text(without_barriers(with_sizes(page)), encoding="utf-8")
     return left_out
 
 
@@ -56,6 +56,21 @@ def with_sizes(page: Path) -> str:
         return f'{match[0].removesuffix(">").rstrip(" /")} width="{width}" height="{height}" loading="lazy">'
 
     return re.sub(r'<img\b[^>]*?\bsrc="([^":]+)"[^>]*>', sized, page.read_text(encoding="utf-8"))
+
+
+# What the theme leaves unsaid to those who hear a page: which aside is which, and what the search page is.
+UNSAID = {
+    '<aside class="sidebar-drawer">': '<aside class="sidebar-drawer" aria-label="All pages">',
+    '<aside class="toc-drawer': '<aside aria-label="On this page" class="toc-drawer',
+    '<p class="caption" role="heading">': '<p class="caption">',
+    '<div id="search-results"></div>': '<h1>Search</h1><div id="search-results"></div>',
+}
+
+
+def without_barriers(page: str) -> str:
+    for theirs, ours in UNSAID.items():
+        page = page.replace(theirs, ours)
+    return page
 
 
 def main() -> int:

@@ -3,6 +3,7 @@
 Those of a lesson stand in `lesson_NN.py`: the question is in the notebook; the check, the hints and a solution here.
 """
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -165,13 +166,13 @@ def result_of(function: Answer, *arguments: Any) -> Any:
 
 
 def number(value: Answer) -> float:
-    """A learner's number.
+    """A learner's number, also where it is written as text, as in `"6.4"`.
 
     Raises:
         NotYet: it is none.
     """
     try:
-        if not isinstance(value, str):  # "inf" is a word
+        if not isinstance(value, str) or math.isfinite(float(value)):  # "inf" is a word
             return float(value)
     except Exception:  # of a learner's own object
         pass

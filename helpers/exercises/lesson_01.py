@@ -1,6 +1,7 @@
 """The exercises of lesson 01."""
 
 import inspect
+from collections.abc import Callable
 
 import numpy as np
 import torch
@@ -11,6 +12,7 @@ from helpers.transforms import denormalise
 from helpers.weights import EMBEDDED
 
 exercises = Exercises()
+CELLS = 16  # of the chessboard, on each side
 MEAN, STD = EMBEDDED.mean, EMBEDDED.std
 WHITE = (1 - MEAN[0]) / STD[0]  # red
 
@@ -40,7 +42,9 @@ def q1(white: Answer) -> str:
             raise NotYet(why)
     if abs(white - WHITE) > 0.05:  # rounded to 2.2
         raise NotYet("Take 255 through the steps: divide by 255, subtract the mean of red, divide by its std.")
-    return "About 2.25: larger numbers cannot come up in red. So a range tells whether a picture was prepared rightly."
+    return (
+        "About 2.25: larger numbers cannot come up in red. So the range tells whether an image was prepared correctly."
+    )
 
 
 @exercises.add(
@@ -61,14 +65,14 @@ def q2(undo: Answer) -> str:
     images = (original - mean) / std
     undone = torch.as_tensor(result_of(undo, images.clone()))
     if undone.shape != images.shape:
-        raise NotYet(f"A picture of shape (3, 4, 5) went in, one of shape {tuple(undone.shape)} came out.")
+        raise NotYet(f"An image of shape (3, 4, 5) went in, one of shape {tuple(undone.shape)} came out.")
     slips = (
         (images * mean + std, "Mean and std have changed places."),
         ((images + mean) * std, "The order: the last step is undone first."),
         (images * std - mean, "The mean was taken away. To undo that, it is added."),
         (images / std + mean, "It was divided by std. To undo that, multiply."),
         ((images - mean) / std, "That normalises once more."),
-        (images, "The picture came out as it went in."),
+        (images, "The image came out as it went in."),
     )
     for slip, why in slips:
         if torch.allclose(undone, slip, atol=1e-4):
@@ -80,9 +84,9 @@ def q2(undo: Answer) -> str:
 
 @exercises.add(
     hints=(
-        "`Resize((64, 64))` makes every picture square. What becomes of a thin insect?",
-        "Scale, leave chance out, and keep the proportions. For the last one, shrink, then cut out the middle.",
-        "`v2.Resize(size)` keeps the proportions; `v2.CenterCrop(size)` cuts; `scale=True` scales; a flip is chance.",
+        "`Resize((64, 64))` makes every image square. What becomes of a thin insect?",
+        "Scale, make it deterministic, and keep the proportions. For the last one, shrink, then crop the centre.",
+        "`v2.Resize(size)` keeps the proportions; `v2.CenterCrop(size)` cuts; `scale=True` scales; a flip is random.",
     ),
     answer="""
 def for_evaluation(size):
@@ -98,19 +102,21 @@ def for_evaluation(size):
 """,
 )
 def q3(for_evaluation: Answer) -> str:
-    transform = result_of(for_evaluation, 32)
+    size = 224
+    transform = result_of(for_evaluation, size)
     noise = np.random.default_rng(0).integers(0, 256, (60, 120, 3), dtype=np.uint8)
-    noise[:10] = (0, 255, 0)  # a green sky, which the middle square shows
+    noise[:10] = (0, 255, 0)  # a green sky, which the centre shows
     noise[:, :20], noise[:, -20:] = (255, 0, 0), (255, 0, 0)  # red margins, outside of it
-    landscape = Image.fromarray(noise)
+    landscape = Image.fromarray(noise).resize((960, 480), Image.Resampling.NEAREST)
     first = result_of(transform, landscape)
-    if tuple(first.shape) != (3, 32, 32):
+    if tuple(first.shape) != (3, size, size):
         raise NotYet(
-            f"With size 32 it gives the shape {tuple(first.shape)}, not (3, 32, 32). Not all pictures are square."
+            f"With size {size} it gives the shape {tuple(first.shape)}, not (3, {size}, {size}). "
+            "Not all images are square."
         )
     if any(not torch.equal(first, transform(landscape)) for _ in range(8)):
-        raise NotYet("The same picture does not always give the same numbers. In evaluation nothing is left to chance.")
-    white = transform(Image.new("RGB", (120, 60), "white"))[0].max().item()
+        raise NotYet("The same image does not always give the same numbers. Evaluation has to be deterministic.")
+    white = transform(Image.new("RGB", (480, 240), "white"))[0].max().item()
     if white > 100:
         raise NotYet(f"White becomes {white:.0f}. The numbers were not scaled to 0..1.")
     if abs(white - 1) < 0.01:
@@ -120,23 +126,23 @@ def q3(for_evaluation: Answer) -> str:
     colours = denormalise(first, EMBEDDED)
     red = (colours[0] > 0.9) & (colours[1] < 0.1) & (colours[2] < 0.1)
     if red[:, 0].float().mean() > 0.5:
-        raise NotYet("The margins of a wide picture are still there: it is squashed, and a thin insect becomes thick.")
+        raise NotYet("The margins of a wide image are still there: it is squashed, and a thin insect becomes thick.")
     green = (colours[0] < 0.1) & (colours[1] > 0.9) & (colours[2] < 0.1)
     if green[0].float().mean() < 0.5:
-        raise NotYet("Most of a large picture is cut away. Make it smaller first, then cut.")
-    return "It keeps the proportions, leaves chance out, and scales."
+        raise NotYet("Most of a large image is cut away. Make it smaller first, then cut.")
+    return "It keeps the proportions, is deterministic, and scales."
 
 
 @exercises.add(
     hints=(
         "`Compose([...])` puts the changes in a row; the last two steps are those of `evaluate`.",
-        "An insect seen from above may be turned: `v2.RandomRotation`. How small may a crop be?",
+        "An insect seen from above may be rotated: `v2.RandomRotation`. How small may a crop be?",
     ),
     answer="""
 my_augmentation = v2.Compose(
     [
         v2.ToImage(),
-        v2.RandomResizedCrop(track.preprocessing.size, scale=(0.4, 1)),
+        v2.RandomResizedCrop(SIZE, scale=(0.4, 1)),
         v2.RandomHorizontalFlip(),
         v2.RandomRotation(30),
         v2.ToDtype(torch.float32, scale=True),
@@ -145,36 +151,55 @@ my_augmentation = v2.Compose(
 )
 """,
     rubric=(
-        "I have looked at eight samples, and would call each of them by its name.",
+        "I have looked at eight samples, and would give each of them its label.",
         "I can say of each change why an ant stays an ant under it.",
-        "I can name a kind of pictures for which one of my changes would be wrong.",
+        "I can name a kind of images for which one of my changes would be wrong.",
     ),
 )
-def q4(my_augmentation: Answer) -> str:
+def q4(my_augmentation: Answer, size: int) -> str:
     if not callable(my_augmentation):
         raise NotYet(f"A transform is expected here, as from `v2.Compose([...])`, not {shown(my_augmentation)}.")
     if inspect.isfunction(my_augmentation):
         raise NotYet("That is a function. What it returns is wanted, one transform: `v2.Compose([...])`.")
-    spots = np.random.default_rng(0).integers(0, 256, (188, 260, 3), dtype=np.uint8)
-    samples = [result_of(my_augmentation, Image.fromarray(spots)) for _ in range(8)]
-    upright = result_of(my_augmentation, Image.fromarray(spots.transpose(1, 0, 2)))
+    board = np.indices((CELLS, CELLS)).sum(0) % 2 * 255  # a chessboard: how many of its squares does a sample show?
+    board = np.kron(board, np.ones((12, 16))).astype(np.uint8)
+    images = [Image.fromarray(array).convert("RGB") for array in (board, board.T)]
+    samples = [result_of(my_augmentation, images[n % 2]) for n in range(40)]
     if not isinstance(samples[0], torch.Tensor):
         raise NotYet(f"It makes {shown(type(samples[0]).__name__)}. A network takes tensors.")
-    shapes = {tuple(sample.shape) for sample in (*samples, upright)}
+    shapes = {tuple(sample.shape) for sample in samples}
     if len(shapes) > 1:
         raise NotYet("The samples have different shapes, so they make no batch. Which step cuts a square?")
+    if shapes != {(3, size, size)}:
+        raise NotYet(f"The samples have the shape {shapes.pop()}, not (3, {size}, {size}).")
     if not samples[0].is_floating_point() or samples[0].max() > 5:
         raise NotYet(f"The numbers go up to {samples[0].max():.0f}. The two last steps are scaling and normalisation.")
-    if samples[0].min() >= 0:
+    if min(sample.min() for sample in samples) >= 0:
         raise NotYet("No number is below 0: the normalisation is missing, or a step after it cuts them off.")
-    if all(torch.equal(sample, samples[0]) for sample in samples):
-        raise NotYet("All samples are the same. Training wants another picture each time.")
-    return "It makes other pictures each time, of one size, with numbers that a network knows."
+    if all(torch.equal(sample, samples[0]) for sample in samples[::2]):
+        raise NotYet("All samples are the same. Training wants another version each time.")
+    if (fewest := min(map(_squares, samples))) < 3:
+        raise NotYet(
+            f"One of {len(samples)} samples shows about {fewest / CELLS**2:.1%} of the image. Nobody could name what "
+            "is on it. How small may a crop be?"
+        )
+    return "It makes another version each time, of one size, with numbers that a network knows."
+
+
+def _squares(sample: torch.Tensor) -> float:
+    """How many squares of the chessboard a sample (3, h, w) shows, whatever its colours and its rotation."""
+    grey = sample.mean(0)
+    light = grey > (grey.max() + grey.min()) / 2
+    across, down = (
+        changes.sum(axis).float().quantile(0.9)
+        for changes, axis in ((light[:, 1:] != light[:, :-1], 1), (light[1:] != light[:-1], 0))
+    )
+    return float((across + 1) * (down + 1)) if light.any() else 0.0
 
 
 @exercises.add(
     hints=(
-        "Rightly prepared numbers lie between about -2.1 and 2.6.",
+        "Correctly prepared numbers lie between about -2.1 and 2.6.",
         "From 0 to 1: scaled, and nothing else. Hundreds: the mean of 0.5 was taken from numbers up to 255.",
         "Twice: 2.6 minus 0.4, divided by 0.22, is about 10.",
     ),
@@ -199,3 +224,38 @@ def q5(diagnosis: Answer) -> str:
         },
     )
     return "Four ranges, four diagnoses: print the range of a batch before you train."
+
+
+@exercises.add(
+    hints=(
+        "A function of one image: `def my_change(image): return ...`, and it returns a PIL image.",
+        "`ImageEnhance.Brightness(image).enhance(0.3)` darkens, `image.filter(ImageFilter.GaussianBlur(4))` blurs.",
+        "Then `my_count = count_right(my_change)`.",
+    ),
+    answer="""
+def my_change(image):
+    small = image.resize((24, 24))  # as from far away
+    return small.resize(image.size)
+
+
+my_count = count_right(my_change)
+""",
+    rubric=(
+        "I can say where my images might be changed like this.",
+        "I have tried the change at two strengths at least, and say from which one on it does harm.",
+        "I would cure it by better images, by the preprocessing or by augmentation, and say why.",
+    ),
+)
+def q6(my_change: Answer, my_count: Answer, count_right: Callable[[Answer], int]) -> str:
+    image = Image.fromarray(np.random.default_rng(0).integers(0, 256, (90, 120, 3), dtype=np.uint8))
+    changed = result_of(my_change, image.copy())
+    if not isinstance(changed, Image.Image):
+        raise NotYet(f"It makes {shown(type(changed).__name__)}. A PIL image is expected: `evaluate` comes afterwards.")
+    if changed.size == image.size and changed.convert("RGB").tobytes() == image.tobytes():
+        raise NotYet("The image comes out as it went in. Change something that a camera could change.")
+    count, measured = number(my_count), count_right(my_change)
+    if abs(count - measured) > 8:  # a random change gives a few more or less each time
+        raise NotYet(
+            f"You say {count:g}, and {measured} of the 100 images are right here. `count_right(my_change)` counts them."
+        )
+    return f"{measured} of 100 are right after your change."

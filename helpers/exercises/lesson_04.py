@@ -2,13 +2,18 @@
 
 import copy
 import math
+from collections.abc import Mapping
 from itertools import pairwise
 
 import torch
 from torch import nn
+from torch.utils.data import DataLoader, TensorDataset
 
+from helpers.data import image_datasets
 from helpers.devices import best_device
+from helpers.evaluation import accuracy, predict
 from helpers.exercises import Answer, Exercises, NotYet, match, number, result_of, shown
+from helpers.tracks import current_track
 
 exercises = Exercises()
 
@@ -96,12 +101,12 @@ def q2(one_step: Answer) -> str:
 @exercises.add(
     hints=(
         "Two of the three details are missing: one in front of the loop, one in the count.",
-        "Call `model.eval()` first. In the loop add up how many are right, and how many pictures there were.",
-        "`right += (scores.argmax(1) == labels).sum().item()`, and `count += len(labels)`.",
+        "Call `model.eval()` first. In the loop add up how many are right, and how many images there were.",
+        "`right += (logits.argmax(1) == labels).sum().item()`, and `count += len(labels)`.",
     ),
     answer='''
 def share_of_right(model, batches):
-    """The share of pictures that the model gets right, from 0 to 1."""
+    """The share of images that the model gets right, from 0 to 1."""
     model.eval()
     right, count = 0, 0
     for inputs, labels in batches:
@@ -125,14 +130,14 @@ def q3(share_of_right: Answer) -> str:
 
     device = best_device()
     labels = torch.tensor([0, 1, 0, 1, 0, 1, 0, 1, 0], device=device)
-    scores = nn.functional.one_hot(labels, 2).float()
-    scores[8] = scores[8].flip(0)  # the last picture, alone in its batch, is wrong
-    batches = [(scores[:4], labels[:4]), (scores[4:8], labels[4:8]), (scores[8:], labels[8:])]
+    logits = nn.functional.one_hot(labels, 2).float()
+    logits[8] = logits[8].flip(0)  # the last image, alone in its batch, is wrong
+    batches = DataLoader(TensorDataset(logits, labels), batch_size=4)
     share = number(result_of(share_of_right, ByMode().to(device).train(), batches))
     slips = {
-        1 / 9: "The model was asked in training mode. Which call comes first?",
-        1 / 3: "The model was asked in training mode, and batches were counted instead of pictures.",
-        2 / 3: "The mean over batches: the last picture, alone in its batch, counts as much as four others.",
+        1 / 9: "The model predicted in training mode. Which call comes first?",
+        1 / 3: "The model predicted in training mode, and batches were counted instead of images.",
+        2 / 3: "The mean over batches: the last image, alone in its batch, counts as much as four others.",
         8: "It returns how many are right. Which share of all is that?",
         1: "The last batch was left out.",
     }
@@ -140,40 +145,76 @@ def q3(share_of_right: Answer) -> str:
         if abs(share - slip) < 1e-4:
             raise NotYet(why)
     if abs(share - 8 / 9) > 1e-4:
-        raise NotYet(f"Eight of nine pictures are right, which is 0.889; it returns {shown(share)}.")
+        raise NotYet(f"Eight of nine images are right, which is 0.889; it returns {shown(share)}.")
     return "Eight of nine, whatever the batches."
 
 
 @exercises.add(
     hints=(
-        "Which was the best epoch so far? How many epochs have passed since?",
-        "The best of the first epochs is number 2, with 0.50. Two epochs without a better one are 3 and 4.",
+        "Take the norm of all gradients together, as of one long vector: the root of the sum of all squares.",
+        "`norm = torch.cat([g.flatten() for g in gradients]).norm()`. If it is too large, what makes all smaller?",
+        "By `max_norm / norm`, all by the same number. Shorter gradients stay as they are.",
     ),
-    answer="last_epoch = 4",
+    answer='''
+def clip_gradients(gradients, max_norm):
+    """A list of tensors, scaled down together to the norm `max_norm` if they are longer."""
+    norm = torch.cat([gradient.flatten() for gradient in gradients]).norm()
+    factor = max_norm / norm if norm > max_norm else 1
+    return [factor * gradient for gradient in gradients]
+''',
 )
-def q4(last_epoch: Answer) -> str:
-    epoch = number(last_epoch)
-    if epoch == 2:
-        raise NotYet("That is the best epoch. Only the epochs after it can show that it was.")
-    if epoch == 3:
-        raise NotYet("One epoch without a better loss. With `patience=2` it waits for one more.")
-    if epoch in (5, 6):
-        raise NotYet("Nobody waits so long: after two epochs without a better loss it is over, and 0.45 is never seen.")
-    if epoch != 4:
-        raise NotYet("Go through the epochs. After each, count how many have passed since the best one.")
-    return "It stops after epoch 4, and never sees the 0.45. Patience is a bet."
+def q4(clip_gradients: Answer) -> str:
+    def clipped(*values: float) -> list[float]:
+        """What becomes of two gradients, the second one with two rows, under a largest norm of 1."""
+        first, *rest = values
+        gradients = [
+            torch.tensor([first], device=best_device()),
+            torch.tensor([[v] for v in rest], device=best_device()),
+        ]
+        result = result_of(clip_gradients, gradients, 1.0)
+        try:
+            flat = [value for gradient in result for value in gradient.flatten().tolist()]
+        except (AttributeError, TypeError):
+            raise NotYet(f"A list of tensors is expected, one for each gradient, not {shown(result)}.") from None
+        if len(flat) != len(values):
+            raise NotYet("The result has not as many numbers as the gradients had.")
+        return flat
+
+    def near(found: list[float], *expected: float) -> bool:
+        return all(abs(a - b) < 1e-3 for a, b in zip(found, expected, strict=True))
+
+    long = clipped(2.0, 3.0, 6.0)  # of the norm 7
+    if near(long, 2, 3, 6):
+        raise NotYet("Gradients of the norm 7 come back as they were, with `max_norm=1`.")
+    if near(long, 1, 1, 1):
+        raise NotYet("Each number was cut off alone. That changes the direction; scale all by the same factor.")
+    if near(long, 1, 0.447, 0.894):
+        raise NotYet("Each tensor was scaled alone. That changes the direction; take the norm of all together.")
+    if near(long, 0.230, 0.344, 0.689):
+        raise NotYet("The norms of the tensors were added. Add the squares, and take the root.")
+    if near(long, 2 / 11, 3 / 11, 6 / 11):
+        raise NotYet("The numbers were added. The norm is the root of the sum of their squares.")
+    if not near(long, 2 / 7, 3 / 7, 6 / 7):
+        raise NotYet(
+            f"The gradients 2, 3 and 6 have the norm 7; clipped to 1 they are 2/7, 3/7 and 6/7, not {shown(long)}."
+        )
+    if not near(clipped(0.2, 0.3, 0.6), 0.2, 0.3, 0.6):
+        raise NotYet("Gradients shorter than `max_norm` should stay as they are. These became longer.")
+    if not near(clipped(0.0, 0.0, 0.0), 0, 0, 0):
+        raise NotYet("Gradients that are all 0 are no longer 0. Was something divided by their norm?")
+    return "Scaled down together: the direction stays, the length does not."
 
 
 @exercises.add(
     hints=(
         "Where does each curve begin, and where does it end? A healthy one falls and stays down.",
         "Far above the start means steps that are too large. Nothing at all means steps that are too small.",
-        "Learned by heart: `train` goes to zero, and `val` comes back up.",
+        "Overfitting: `train` goes to zero, and `val` comes back up.",
     ),
     answer="""
 causes = {
     "A": "rate too low",
-    "B": "learned by heart",
+    "B": "overfitting",
     "C": "rate too high",
     "D": "no zero_grad",
 }
@@ -182,7 +223,7 @@ causes = {
 def q5(causes: Answer) -> str:
     match(
         causes,
-        {"A": "rate too low", "B": "learned by heart", "C": "rate too high", "D": "no zero_grad"},
+        {"A": "rate too low", "B": "overfitting", "C": "rate too high", "D": "no zero_grad"},
         {
             "A": "It hardly moves. What would make the steps larger?",
             "B": "Look at `train` and `val` together: one falls to nothing, the other one comes back up.",
@@ -207,11 +248,6 @@ def rate_factor(step, steps):
         return (step + 1) / (warm_up + 1)
     return (1 + math.cos(math.pi * (step - warm_up) / (steps - warm_up))) / 2
 ''',
-    rubric=(
-        "I have plotted it, and can say why it begins small and why it ends small.",
-        "I have trained with it, as `torch.optim.lr_scheduler.LambdaLR`, stepped after each batch.",
-        "I have compared it with one cycle over at least three seeds, and say what I may conclude.",
-    ),
 )
 def q6(rate_factor: Answer) -> str:
     for steps in (40, 200):
@@ -219,7 +255,7 @@ def q6(rate_factor: Answer) -> str:
         if min(factors) < 0:
             raise NotYet(f"At step {factors.index(min(factors))} of {steps} it is negative: the network would unlearn.")
         top = factors.index(max(factors))
-        if not 0.8 <= factors[top] <= 1.001:
+        if not 0.95 <= factors[top] <= 1.001:
             raise NotYet(f"In {steps} steps its largest value is {factors[top]:.2f}. It should come up to 1.")
         if factors[0] > 0.5:
             raise NotYet(f"It begins with {factors[0]:.2f}. A warm-up begins small.")
@@ -229,7 +265,52 @@ def q6(rate_factor: Answer) -> str:
             )
         if factors[-1] > 0.1:
             raise NotYet(f"It ends with {factors[-1]:.2f}. The last steps should be fine ones.")
-        after = factors[top:]
-        if any(later > earlier + 1e-9 for earlier, later in pairwise(after)):
+        if any(later < earlier - 1e-9 for earlier, later in pairwise(factors[: top + 1])):
+            raise NotYet("On its way up it falls in between.")
+        if any(later > earlier + 1e-9 for earlier, later in pairwise(factors[top:])):
             raise NotYet("After its top it rises again.")
     return "It rises, then falls to nearly nothing."
+
+
+@exercises.add(
+    hints=(
+        "The cells of *A training that beats the probe* are a start: change one thing at a time.",
+        "`preprocessing.at(size)` and `with_transform` make images of another size, as `larger` above.",
+        "A schedule of your own: `torch.optim.lr_scheduler.LambdaLR` counts epochs here; `OneCycleLR` counts batches.",
+    ),
+    answer="""
+my_loaders = make_dataloaders({split: datasets[split] for split in ("train", "val")})
+my_model = freeze(new_model(), ("layer4",))
+my_groups = parameter_groups(my_model, lr=1e-2, backbone_lr=3e-4)
+my_model, my_history = train_model(
+    my_model, my_loaders, criterion, torch.optim.AdamW(my_groups), num_epochs=2, max_norm=1.0
+)
+""",
+    rubric=(
+        "I changed one thing at a time, and can show the curves of at least two trainings.",
+        "I compared with the probe on the same images at the same size, in pairs, or over at least three seeds.",
+        "I say that I chose on `val`, and how sure I am.",
+    ),
+)
+def q7(my_model: Answer, my_history: Answer, my_loaders: Answer) -> str:
+    if not isinstance(my_model, nn.Module):
+        raise NotYet(f"A network is expected, not {shown(my_model)}.")
+    if not isinstance(my_history, Mapping) or not {"train_loss", "val_acc"} <= my_history.keys():
+        raise NotYet(f"The history of train_model is expected, not {shown(my_history)}.")
+    if not isinstance(my_loaders, Mapping) or "val" not in my_loaders:
+        raise NotYet(f"A dictionary with the loaders `train` and `val` is expected, not {shown(my_loaders)}.")
+    losses, shares = my_history["train_loss"], my_history["val_acc"]
+    if len(losses) < 2:
+        raise NotYet("One epoch is no curve. Train for at least two.")
+    if losses[-1] >= losses[0]:
+        raise NotYet(f"The loss on train has not fallen: {losses[0]:.2f} at first, {losses[-1]:.2f} at last.")
+    probabilities, labels = predict(my_model, my_loaders["val"])
+    if len(labels) < (images := len(image_datasets(current_track().folder, current_track().preprocessing)["val"])):
+        raise NotYet(f"Your loader `val` has {len(labels)} images. Measure on all {images}.")
+    measured = accuracy(probabilities.argmax(1), labels)
+    if min(abs(measured.value - shares[-1]), abs(measured.value - max(shares))) > 0.02:
+        raise NotYet(f"This model gets {measured.value:.1%} of val right, and the history says {shares[-1]:.1%}.")
+    largest = labels.bincount().max().item() / len(labels)
+    if measured.low <= largest:
+        raise NotYet(f"{measured} is not clearly more than {largest:.1%}, which a constant answer gets.")
+    return f"{measured} on val."

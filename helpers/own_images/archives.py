@@ -33,11 +33,11 @@ class WrongBytes(LessonError):
 
 
 def extract_pictures(archive: str | Path | bytes, folder: str | Path, encoding: str | None = None) -> Path:
-    """Unpack a reader's own zip of pictures, with the same care. Its names are its own affair.
+    """Unpack a reader's own zip of images, with the same care. Its names are its own affair.
 
     Args:
         archive: the zip, or its bytes as they come from an upload in the notebook.
-        folder: where the pictures go. A folder that is there already stays as it is.
+        folder: where the images go. A folder that is there already stays as it is.
         encoding: of the members' names in a zip that does not say it, as in `cp932` (Japan) or `gbk` (China); None
             takes UTF-8 if they are that, and the zip format's own cp437 otherwise.
 

@@ -1,4 +1,4 @@
-"""Pictures that belong together: of one camera, day, animal or patient (lesson 09).
+"""Images that belong together: of one camera, day, animal or patient (lesson 09).
 
 A network that has seen one of them in training knows the others too well: they have to lie in one split.
 """
@@ -17,11 +17,11 @@ from helpers.tables import read_table
 
 
 def groups_by_name(report: FolderReport, pattern: str) -> list[str | None]:
-    """The group of each picture, from its path in the folder.
+    """The group of each image, from its path in the folder.
 
     Args:
         report: of the folder.
-        pattern: a regular expression, as in `r"(patient\\d+)"`; its first parenthesis is the group. None for pictures
+        pattern: a regular expression, as in `r"(patient\\d+)"`; its first parenthesis is the group. None for images
             in whose paths it is not found.
 
     Raises:
@@ -40,7 +40,7 @@ def groups_by_name(report: FolderReport, pattern: str) -> list[str | None]:
 
 
 def groups_by_folder(report: FolderReport) -> list[str | None]:
-    """The name of the folder between the class and the picture: `cam1` in `cats/cam1/001.jpg`; None without one.
+    """The name of the folder between the class and the image: `cam1` in `cats/cam1/001.jpg`; None without one.
 
     Folders of one name are one group in all classes.
 
@@ -57,7 +57,7 @@ def groups_by_folder(report: FolderReport) -> list[str | None]:
 def groups_by_column(
     report: FolderReport, table: str | Path, column: str, file_column: str = "file", **options: str
 ) -> list[str | None]:
-    """The group of each picture, from a column of a table; None for pictures that it does not name.
+    """The group of each image, from a column of a table; None for images that it does not name.
 
     Args:
         report: of the folder.
@@ -67,7 +67,7 @@ def groups_by_column(
         options: `delimiter` and `encoding`, as `helpers.tables.read_table` takes them.
 
     Raises:
-        LessonError: the table cannot be read, names none of the pictures, or a name twice with different groups.
+        LessonError: the table cannot be read, names none of the images, or a name twice with different groups.
     """
     known: dict[str, str] = {}
     for name, group in read_table(table, (file_column, column), **options):
@@ -79,33 +79,31 @@ def groups_by_column(
         names = (picture.name, picture.name.removesuffix(path.suffix), path.name, path.stem)
         found.append(next((known[name] for name in names if name in known), None))
     if report.pictures and not any(found):
-        raise LessonError(
-            f"{table} names none of the pictures in {report.folder}, as {next(iter(known))!r}; correct it."
-        )
+        raise LessonError(f"{table} names none of the images in {report.folder}, as {next(iter(known))!r}; correct it.")
     return found
 
 
 def groups_by_day(report: FolderReport) -> list[str | None]:
-    """The day on which each picture was taken, by its EXIF data; None where it does not say it.
+    """The day on which each image was taken, by its EXIF data; None where it does not say it.
 
     Raises:
-        LessonError: no picture says when it was taken.
+        LessonError: no image says when it was taken.
     """
     found = [picture.taken.date().isoformat() if picture.taken else None for picture in report.pictures]
     if not any(found):
-        raise LessonError(f"No picture in {report.folder} says when it was taken; make groups otherwise.")
+        raise LessonError(f"No image in {report.folder} says when it was taken; make groups otherwise.")
     return found
 
 
 def join_groups(*groups: Sequence[Hashable] | None) -> list[int]:
-    """Groups of several kinds as one: pictures belong together if any kind says so, perhaps by way of others.
+    """Groups of several kinds as one: images belong together if any kind says so, perhaps by way of others.
 
     Args:
-        groups: for each kind, the group of each picture; None in it stands for a group by itself, and None for a kind
+        groups: for each kind, the group of each image; None in it stands for a group by itself, and None for a kind
             is left out.
 
     Returns:
-        The number of each picture's group.
+        The number of each image's group.
     """
     kinds = [kind for kind in groups if kind is not None]
     size = len(kinds[0])

@@ -1,4 +1,4 @@
-"""Which pictures look the same, and which were taken in one go (lesson 09)."""
+"""Which images look the same, and which were taken in one go (lesson 09)."""
 
 import re
 from collections.abc import Sequence
@@ -10,11 +10,11 @@ import imagehash
 import numpy as np
 from PIL import Image
 
-BITS = 6  # of 64: so far apart are the hashes of one picture, saved again, at most
+BITS = 6  # of 64: so far apart are the hashes of one image, saved again, at most
 LEVELS = 8  # of 255: so far apart are its colours, on the mean of 16 x 16 places
 BANDS = 7  # more than BITS: of two hashes with BITS bits apart, one band is the same
 BURST_BITS, BURST_LEVELS = 20, 14  # so far apart are neighbours of one burst, at most
-BURST_SHARE = 0.5  # of the distance that two pictures of the folder usually have
+BURST_SHARE = 0.5  # of the distance that two images of the folder usually have
 BURST_SECONDS = 3
 
 
@@ -26,19 +26,19 @@ def fingerprint(image: Image.Image) -> tuple[np.uint64, np.ndarray]:
 
 
 def same_looks(hashes: np.ndarray, thumbnails: np.ndarray) -> np.ndarray:
-    """Group pictures that look the same: near in their perceptual hash, and in their colours.
+    """Group images that look the same: near in their perceptual hash, and in their colours.
 
-    The hash alone would take plain pictures, or drawn digits, for each other. Groups are the connected components of
+    The hash alone would take plain images, or drawn digits, for each other. Groups are the connected components of
     all pairs that are near in both, found without looking at all pairs: hashes that differ in `BITS` bits are the same
-    in one of more bands than that (multi-index hashing, Norouzi et al., 2012), and a picture that has found its group
-    is not compared again. So the time grows with the number of pictures, however many of them are copies.
+    in one of more bands than that (multi-index hashing, Norouzi et al., 2012), and an image that has found its group
+    is not compared again. So the time grows with the number of images, however many of them are copies.
 
     Args:
         hashes: (n,) of uint64.
         thumbnails: (n, values) of uint8.
 
     Returns:
-        The number of each picture's group, (n,), counted from 0 in the order of the first pictures.
+        The number of each image's group, (n,), counted from 0 in the order of the first images.
     """
     groups = np.full(len(hashes), -1)
     edges = np.linspace(0, 64, BANDS + 1).astype(int)
@@ -78,10 +78,10 @@ def same_looks(hashes: np.ndarray, thumbnails: np.ndarray) -> np.ndarray:
 def find_bursts(
     names: Sequence[str], taken: Sequence[datetime | None], hashes: np.ndarray, thumbnails: np.ndarray
 ) -> np.ndarray:
-    """Group pictures that were taken in one go: frames of a video, or a camera's series, of one scene.
+    """Group images that were taken in one go: frames of a video, or a camera's series, of one scene.
 
     No hash finds them, since the scene moves. Two neighbours in the order of the names belong together if they look
-    much more alike than two pictures of the folder usually do, and if their numbers follow each other or their cameras
+    much more alike than two images of the folder usually do, and if their numbers follow each other or their cameras
     noted the same seconds.
 
     Args:
@@ -90,7 +90,7 @@ def find_bursts(
         hashes, thumbnails: as `same_looks` takes them.
 
     Returns:
-        The number of each picture's burst, (n,); a picture by itself is a burst of one.
+        The number of each image's burst, (n,); an image by itself is a burst of one.
     """
     bursts = np.arange(len(names))
     if len(names) < 3:

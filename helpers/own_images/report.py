@@ -1,4 +1,4 @@
-"""Looks at every picture of a folder before a network does, and says what is wrong with which (lesson 09)."""
+"""Looks at every image of a folder before a network does, and says what is wrong with which (lesson 09)."""
 
 import json
 from collections import Counter
@@ -29,26 +29,26 @@ from helpers.layouts import (
 )
 from helpers.own_images.near_duplicates import find_bursts, fingerprint, same_looks
 
-IMBALANCE = 10  # so many times as many pictures as the smallest class has
-FEW = 20  # pictures of a class
-LONG = 20  # times as long as wide: nothing but a stripe is left of the picture
-DARK = 32  # of 255: the brightest value of a picture that is nearly black
+IMBALANCE = 10  # so many times as many images as the smallest class has
+FEW = 20  # images of a class
+LONG = 20  # times as long as wide: nothing but a stripe is left of the image
+DARK = 32  # of 255: the brightest value of an image that is nearly black
 DECODED = 128  # pixels that both sides keep, at least, of a photograph whose looks alone count
-COUNTED = 1000  # pictures behind a link, at most
+COUNTED = 1000  # images behind a link, at most
 SHOWN = 5  # lines of one kind in the report; all are in its JSON
 
 
 @dataclass(frozen=True)
 class Picture:
-    """A picture that can be read.
+    """An image that can be read.
 
     Attributes:
         name: its path in the folder that was checked, with `/`.
         split: `train`, `val`, `test`, or nothing where the folder has no such parts.
         label: the name of its class.
         width, height: in pixels, upright.
-        group: pictures that look the same have the same number.
-        burst: pictures that were taken in one go have the same number.
+        group: images that look the same have the same number.
+        burst: images that were taken in one go have the same number.
         bits: that the values of a file of 16 bits make use of; 0 for files of 8 bits.
         brightest: the largest of its values, of 0 to 255.
         taken: when it was photographed, by its EXIF data.
@@ -75,13 +75,13 @@ class Problem(NamedTuple):
 
 @dataclass
 class Dropped:
-    """Files that could be pictures and are not read, all for one reason.
+    """Files that could be images and are not read, all for one reason.
 
     Attributes:
         reason: as in `JPEG without an ending`.
         remedy: what to do about it.
         names: of the files, or of the folders in which they lie.
-        number: of the pictures.
+        number: of the images.
     """
 
     reason: str
@@ -96,13 +96,13 @@ class FolderReport:
 
     Attributes:
         layout: where the classes and the splits are.
-        pictures: those that can be read, in the order of their names.
+        images: those that can be read, in the order of their names.
         unreadable: by name, why a file cannot be read.
         hidden: names of files and folders that programs left; they count for nothing.
-        foreign: of `hidden`, those that hold pictures: thumbnails, what was thrown away; with their number.
-        others: names of files that are no pictures by their ending, or lie outside the classes' folders.
-        dropped: what could be a picture and does not count.
-        empty: names of the classes' folders in which no picture can be read.
+        foreign: of `hidden`, those that hold images: thumbnails, what was thrown away; with their number.
+        others: names of files that are no images by their ending, or lie outside the classes' folders.
+        dropped: what could be an image and does not count.
+        empty: names of the classes' folders in which no image can be read.
     """
 
     layout: Layout
@@ -121,7 +121,7 @@ class FolderReport:
 
     @cached_property
     def duplicates(self) -> list[list[Picture]]:
-        """The pictures that look the same, in groups of two or more."""
+        """The images that look the same, in groups of two or more."""
         return _grouped(self.pictures, "group")
 
     @cached_property
@@ -136,11 +136,11 @@ class FolderReport:
 
     @cached_property
     def bursts(self) -> list[list[Picture]]:
-        """The pictures that were taken in one go, in groups of two or more."""
+        """The images that were taken in one go, in groups of two or more."""
         return _grouped(self.pictures, "burst")
 
     def counts(self, split: str | None = None) -> dict[str, int]:
-        """The number of pictures of each class, of one split or of all."""
+        """The number of images of each class, of one split or of all."""
         return dict(sorted(Counter(p.label for p in self.pictures if split in (None, p.split)).items()))
 
     def rows(self) -> list[Finding]:
@@ -154,7 +154,7 @@ class FolderReport:
             *self._unused(),
             *self._classes(),
             *_first(unreadable),
-            *_each("empty", self.empty, "put pictures there or remove it"),
+            *_each("empty", self.empty, "put images there or remove it"),
             *_first([_dropped(kind) for kind in self.dropped]),
             *_each("leak", [_names(group) for group in self.leaks], "keep one: the score would reward remembering"),
             *_each("conflict", [_names(group) for group in self.contradictions], "keep the right one"),
@@ -167,11 +167,11 @@ class FolderReport:
 
     def _pictures(self) -> list[Finding]:
         if not self.pictures:
-            return [Finding("pictures", "none", "put pictures into one folder per class")]
+            return [Finding("images", "none", "put images into one folder per class")]
         counts = self.counts()
         most, least = max(counts, key=counts.__getitem__), min(counts, key=counts.__getitem__)
         found = f"{len(self.pictures)} in {_plural(len(counts), 'class', 'es')}: {_listed(counts)}"
-        rows = [Finding("pictures", found, "two classes are needed" if len(counts) < 2 else "")]
+        rows = [Finding("images", found, "two classes are needed" if len(counts) < 2 else "")]
         splits = {split: n for split in SPLITS if (n := sum(p.split == split for p in self.pictures))}
         if splits:
             missing = next((split for split in ("train", "val") if split not in splits), None)
@@ -181,7 +181,7 @@ class FolderReport:
             rows.append(Finding("balance", f"{most} {counts[most]}, {least} {counts[least]}", remedy))
         if counts[least] < FEW:
             remedy = f"collect {FEW} or more per class: a score on so few says little"
-            rows.append(Finding("few", f"{least} has {_plural(counts[least], 'picture', 's')}", remedy))
+            rows.append(Finding("few", f"{least} has {_plural(counts[least], 'image', 's')}", remedy))
         small, large = (choose(self.pictures, key=lambda p: p.width * p.height) for choose in (min, max))
         rows.append(Finding("sizes", f"{small.width} x {small.height} to {large.width} x {large.height} pixels"))
         return rows
@@ -191,15 +191,15 @@ class FolderReport:
         rows = []
         for split, path in self.layout.unlabelled.items():
             number = len(image_files(path))
-            found = f"{_name(path, self.folder)} has {_plural(number, 'picture', 's')} without classes"
+            found = f"{_name(path, self.folder)} has {_plural(number, 'image', 's')} without classes"
             if split == "test" and number:
                 rows.append(Finding("test", f"{found}: it is left out; helpers.predict tells their classes"))
             else:
                 rows.append(Finding(split, found, "put one folder per class into it, or remove it"))
         for path in self.layout.beside:
             number = len(image_files(path))
-            found = f"{path.name} ({_plural(number, 'picture', 's')}) lies beside the splits and is not used"
-            rows.append(Finding("beside", found, "remove it, or move its pictures into a split" if number else ""))
+            found = f"{path.name} ({_plural(number, 'image', 's')}) lies beside the splits and is not used"
+            rows.append(Finding("beside", found, "remove it, or move its images into a split" if number else ""))
         return rows
 
     def _classes(self) -> list[Finding]:
@@ -217,7 +217,7 @@ class FolderReport:
             ]
             if lacking:
                 found = f"{split} lacks {', '.join(lacking[:SHOWN])}{_more(len(lacking) - SHOWN)}"
-                rows.append(Finding("classes", found, "move some of the pictures there from train"))
+                rows.append(Finding("classes", found, "move some of the images there from train"))
         for names in lookalikes(sorted({name for classes in splits.values() for name in classes})):
             together = any(len(classes.keys() & set(names)) > 1 for classes in splits.values())
             if together:
@@ -231,7 +231,7 @@ class FolderReport:
             for name, paths in classes.items():
                 if len(paths) > 1:
                     found = f"{where}{name!r} twice: the names look identical, in two forms of Unicode"
-                    rows.append(Finding("classes", found, "move the pictures into one of the folders"))
+                    rows.append(Finding("classes", found, "move the images into one of the folders"))
                 elif name != name.strip():
                     rows.append(Finding("classes", f"{where}{name!r}, with a blank at its end", "rename it"))
         return _first(rows)
@@ -243,25 +243,25 @@ class FolderReport:
         return [Finding("twice", f"{_names(harmless[0])}{_more(len(harmless) - 1)}")] if harmless else []
 
     def _bursts(self) -> list[Finding]:
-        """Series of one scene: their pictures count as one, and must not lie on two sides."""
+        """Series of one scene: their images count as one, and must not lie on two sides."""
         if not self.bursts:
             return []
         longest = max(self.bursts, key=len)
         found = f"{longest[0].name} to {longest[-1].name}{_more(len(self.bursts) - 1)}: taken in one go, by their looks"
-        return [Finding("burst", found, "count each series as one picture; split_folder keeps it together")]
+        return [Finding("burst", found, "count each series as one image; split_folder keeps it together")]
 
     def _values(self) -> list[Finding]:
         """Files of 16 bits, and what is nearly black."""
         rows = []
         bits = Counter(p.bits for p in self.pictures if p.bits)
         if len(bits) > 1:
-            found = f"pictures of 16 bits make use of {_listed({f'{n} bits:': bits[n] for n in sorted(bits)})}"
+            found = f"images of 16 bits make use of {_listed({f'{n} bits:': bits[n] for n in sorted(bits)})}"
             remedy = "each is made as bright as its own bits allow; save all with 8 bits, by one scale"
             rows.append(Finding("bits", found, remedy))
         elif bits:
             (used, number), *_ = bits.items()
             rows.append(
-                Finding("bits", f"{_plural(number, 'picture', 's')} of 16 bits: {2**used - 1} is read as white")
+                Finding("bits", f"{_plural(number, 'image', 's')} of 16 bits: {2**used - 1} is read as white")
             )
         dark = [f"{p.name}, its brightest value is {p.brightest} of 255" for p in self.pictures if p.brightest < DARK]
         return rows + _each("dark", dark, "is it meant to be black? else save it brighter")
@@ -269,7 +269,7 @@ class FolderReport:
     def _ignored(self) -> list[Finding]:
         dropped = {name for kind in self.dropped for name in kind.names}
         hidden = [
-            f"{name} ({_plural(self.foreign[name], 'picture', 's')})" if name in self.foreign else name
+            f"{name} ({_plural(self.foreign[name], 'image', 's')})" if name in self.foreign else name
             for name in sorted(self.hidden, key=lambda name: name not in self.foreign)
             if name not in dropped
         ]
@@ -311,7 +311,7 @@ class FolderReport:
 
 
 def check_folder(folder: str | Path) -> FolderReport:
-    """Decode every picture of a folder, each once, and look for what spoils a training.
+    """Decode every image of a folder, each once, and look for what spoils a training.
 
     Args:
         folder: one folder per class; or `train`, `val` and perhaps `test`, with one folder per class in each.
@@ -322,7 +322,7 @@ def check_folder(folder: str | Path) -> FolderReport:
     layout = read_layout(folder)
     files = _Files(layout)
     seen, unreadable = [], {}
-    for path, split, label in tqdm(files.images, unit="picture", disable=None):
+    for path, split, label in tqdm(files.images, unit="image", disable=None):
         try:
             decoded = decode_image(path, DECODED)
         except UnreadableImage as error:
@@ -415,10 +415,10 @@ class _Files:
         elif not link.resolve().is_relative_to(self.folder.resolve()):  # else they count anyway
             files = (path for path, kind in walk(link) if kind == "image")
             if number := sum(1 for _ in islice(files, COUNTED)):
-                self._drop("behind a link to a folder", "move the pictures there in place of the link", link, number)
+                self._drop("behind a link to a folder", "move the images there in place of the link", link, number)
 
     def _look_at(self, path: Path) -> None:
-        """A file that is no picture by its ending; perhaps it is one by its content."""
+        """A file that is no image by its ending; perhaps it is one by its content."""
         self.others.append(self.name(path))
         if path.name.lower().endswith(ENDINGS) or not (found := sniff_file(path)):
             return

@@ -1,4 +1,4 @@
-"""A folder of pictures becomes train, val and test; no file is moved or copied (lesson 09)."""
+"""A folder of images becomes train, val and test; no file is moved or copied (lesson 09)."""
 
 import warnings
 from collections.abc import Sequence
@@ -19,19 +19,19 @@ SHARES = {"train": 0.6, "val": 0.2, "test": 0.2}
 def split_indices(
     labels: Sequence[Any], groups: Sequence[Any] | None = None, shares: dict[str, float] = SHARES, seed: int = 0
 ) -> dict[str, list[int]]:
-    """Deal pictures out to splits, each class by itself, and what belongs together to one side.
+    """Deal images out to splits, each class by itself, and what belongs together to one side.
 
     Each goes to the split that lacks most of its share of the class. So without groups no split is off by
-    a whole picture of a class; and the first picture of each class goes to the largest share, to `train`.
+    a whole image of a class; and the first image of each class goes to the largest share, to `train`.
 
     Args:
-        labels: the class of each picture.
-        groups: pictures with the same group stay together; None takes each for itself.
+        labels: the class of each image.
+        groups: images with the same group stay together; None takes each for itself.
         shares: of each split, adding up to 1.
-        seed: of the order in which pictures are dealt.
+        seed: of the order in which images are dealt.
 
     Returns:
-        For each split the indices of its pictures, in order. Every picture is in exactly one.
+        For each split the indices of its images, in order. Every image is in exactly one.
     """
     classes = np.unique(np.asarray(labels), return_inverse=True)[1]
     numbers = np.unique(np.arange(len(labels)) if groups is None else np.asarray(groups), return_inverse=True)[1]
@@ -57,27 +57,27 @@ def split_folder(
 ) -> dict[str, SampleDataset]:
     """Datasets of a folder with one folder per class: 60 % to train, 20 % to validate, 20 % to test.
 
-    Pictures that look the same go to the same split, and so do those of one burst. A folder with train and test, but
+    Images that look the same go to the same split, and so do those of one burst. A folder with train and test, but
     no val, keeps its test; of its train, 75 % are left to train and 25 % validate.
 
     Args:
         report: of the folder, from `check_folder`.
         preprocessing: of the weights that shall see the images.
-        seed: fixes which picture goes where.
+        seed: fixes which image goes where.
         skip_unreadable: go on without the files that cannot be read.
-        groups: for each of `report.pictures`, what it was taken of or with: pictures with the same value go to the
+        groups: for each of `report.pictures`, what it was taken of or with: images with the same value go to the
             same split. `helpers.own_images.groups` makes them; None stands for a group by itself.
 
     Returns:
-        `train`, `val` and `test`, each with its transform; `test` is left out where too few pictures are there.
+        `train`, `val` and `test`, each with its transform; `test` is left out where too few images are there.
 
     Raises:
-        LessonError: the folder has its val already, a file cannot be read, or there are too few classes or pictures.
+        LessonError: the folder has its val already, a file cannot be read, or there are too few classes or images.
     """
     folder, pictures = report.folder, report.pictures
     splits = {picture.split for picture in pictures}
     if unlabelled := report.layout.unlabelled.get("val"):
-        raise LessonError(f"{unlabelled} has no folders; put the pictures into one folder per class, or remove it.")
+        raise LessonError(f"{unlabelled} has no folders; put the images into one folder per class, or remove it.")
     if "val" in splits or (splits - {""} and "train" not in splits):
         names = " and ".join(path.name for path in report.layout.splits.values())
         raise LessonError(f"{folder} is split already, into {names}; helpers.data.image_datasets takes it as it is.")
@@ -85,11 +85,11 @@ def split_folder(
         _refuse_unreadable(report)
     class_names = list(report.counts())
     if len(class_names) < 2:
-        one = f"one class with pictures, {class_names[0]!r}" if class_names else "no class with pictures"
+        one = f"one class with images, {class_names[0]!r}" if class_names else "no class with images"
         raise LessonError(f"{folder} has {one}; two are needed.")
     groups = groups if groups is None else list(groups)
     if groups is not None and len(groups) != len(pictures):
-        raise LessonError(f"{len(groups)} groups for {len(pictures)} pictures; give one for each of report.pictures.")
+        raise LessonError(f"{len(groups)} groups for {len(pictures)} images; give one for each of report.pictures.")
     together = join_groups([p.group for p in pictures], [p.burst for p in pictures], groups)
     dealt = [i for i, picture in enumerate(pictures) if picture.split != "test"]
     shares = {split: share for split, share in SHARES.items() if not (split == "test" and "test" in splits)}
@@ -100,17 +100,17 @@ def split_folder(
         indices["test"] = [i for i, picture in enumerate(pictures) if picture.split == "test"]
     if not indices["val"]:
         raise LessonError(
-            f"{folder} has {len(pictures)} pictures in {len(class_names)} classes, and all are needed to train; "
+            f"{folder} has {len(pictures)} images in {len(class_names)} classes, and all are needed to train; "
             "collect two or more of each class that do not belong together."
         )
     if lost := set(class_names) - {pictures[i].label for i in indices["train"]}:
         raise LessonError(
-            f"{folder} has no picture of {min(lost)!r} to train with that is not a copy, or of the group, of others; "
+            f"{folder} has no image of {min(lost)!r} to train with that is not a copy, or of the group, of others; "
             "look at the report, and collect more of it."
         )
     if any(row.name == "few" for row in report.rows()):
         least = min(report.counts().items(), key=lambda item: item[1])
-        number = "1 picture" if least[1] == 1 else f"{least[1]} pictures"
+        number = "1 image" if least[1] == 1 else f"{least[1]} images"
         warnings.warn(f"{least[0]!r} has {number}; collect more, the scores mean little.", stacklevel=2)
     samples = [(str(folder / p.name), class_names.index(p.label)) for p in pictures]
     return {

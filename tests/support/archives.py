@@ -1,11 +1,11 @@
-"""Small zips of pictures."""
+"""Small zips of images."""
 
 import hashlib
 import zipfile
 from pathlib import Path
 
 PICTURES = {
-    f"hymenoptera_data/{split}/{name}/a picture {i}.jpg": f"{split} {name} {i}".encode() * 50
+    f"hymenoptera_data/{split}/{name}/an image {i}.jpg": f"{split} {name} {i}".encode() * 50
     for split in ("train", "val")
     for name in ("ants", "bees")
     for i in range(2)

@@ -1,6 +1,8 @@
 """Small pictures and folders of them, made for a test."""
 
 import itertools
+import struct
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -55,3 +57,13 @@ def fill_with_insects(folder: Path, number: int) -> Path:
         for path in sorted((INSECTS / "train" / name).iterdir())[:number]:
             (folder / name / path.name).write_bytes(path.read_bytes())
     return folder
+
+
+def bomb() -> bytes:
+    """A PNG of a few bytes that claims 30000 x 30000 pixels."""
+
+    def chunk(name: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+
+    header = struct.pack(">IIBBBBB", 30000, 30000, 8, 2, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(b"")) + chunk(b"IEND", b"")

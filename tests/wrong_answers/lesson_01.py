@@ -9,6 +9,8 @@ FLOAT, NORMALISE = "v2.ToDtype(torch.float32, scale=True), ", "v2.Normalize(MEAN
 AUGMENTATION = "my_augmentation = v2.Compose([v2.ToImage(), {}])"
 BATCHES = {"A": "not normalised", "B": "not scaled", "C": "right", "D": "normalised twice"}
 
+DARK = "def my_change(image):\n    return image.point(lambda value: value // 4)\n\n\n"
+
 WRONG = {
     "q1": [
         ("white = 1.0", "white after scaling"),
@@ -29,24 +31,34 @@ WRONG = {
     ],
     "q3": [
         (PIPELINE.format("v2.Resize((size, size)), " + FLOAT + NORMALISE), "it is squashed"),
-        (PIPELINE.format(CROP + "v2.RandomHorizontalFlip(), " + FLOAT + NORMALISE), "nothing is left to chance"),
+        (PIPELINE.format(CROP + "v2.RandomHorizontalFlip(), " + FLOAT + NORMALISE), "has to be deterministic"),
         (PIPELINE.format(CROP + "v2.ToDtype(torch.float32), " + NORMALISE), "not scaled to 0..1"),
         (PIPELINE.format(CROP + FLOAT), "the normalisation is missing"),
-        (PIPELINE.format("v2.Resize(size), " + FLOAT + NORMALISE), "Not all pictures are square"),
-        (PIPELINE.format("v2.CenterCrop(size), " + FLOAT + NORMALISE), "Most of a large picture is cut away"),
+        (PIPELINE.format("v2.Resize(size), " + FLOAT + NORMALISE), "Not all images are square"),
+        (PIPELINE.format("v2.CenterCrop(size), " + FLOAT + NORMALISE), "Most of a large image is cut away"),
     ],
     "q4": [
         ("my_augmentation = evaluate", "All samples are the same"),
         (
-            AUGMENTATION.format("v2.RandomResizedCrop(64), v2.ToDtype(torch.float32, scale=True)"),
+            AUGMENTATION.format("v2.RandomResizedCrop(SIZE), v2.ToDtype(torch.float32, scale=True)"),
             "No number is below 0",
         ),
-        (AUGMENTATION.format("v2.RandomResizedCrop(64)"), "The two last steps"),
+        (AUGMENTATION.format("v2.RandomResizedCrop(SIZE)"), "The two last steps"),
         ("my_augmentation = v2.RandomCrop(64)", "A network takes tensors"),
         (AUGMENTATION.format("v2.RandomResize(64, 99), " + FLOAT + NORMALISE), "they make no batch"),
         (AUGMENTATION.format("v2.Resize(64), v2.RandomHorizontalFlip(), " + FLOAT + NORMALISE), "cuts a square"),
         (AUGMENTATION.format("v2.RandomHorizontalFlip(), " + FLOAT + NORMALISE), "cuts a square"),
-        (AUGMENTATION.format("v2.RandomCrop(64), " + FLOAT + NORMALISE + ", v2.ColorJitter(0.3)"), "cuts them off"),
+        (AUGMENTATION.format("v2.RandomCrop(SIZE), " + FLOAT + NORMALISE + ", v2.ColorJitter(0.3)"), "cuts them off"),
+        (AUGMENTATION.format("v2.RandomResizedCrop(32), " + FLOAT + NORMALISE), "not (3, 128, 128)"),
+        (AUGMENTATION.format("v2.RandomResizedCrop((20, 90)), " + FLOAT + NORMALISE), "not (3, 128, 128)"),
+        (
+            AUGMENTATION.format("v2.Grayscale(), v2.RandomResizedCrop(SIZE), " + FLOAT + "v2.Normalize([0.5], [0.2])"),
+            "not (3, 128, 128)",
+        ),
+        (
+            AUGMENTATION.format("v2.RandomResizedCrop(SIZE, scale=(0.001, 0.001)), " + FLOAT + NORMALISE),
+            "How small may a crop be?",
+        ),
         ("def my_augmentation(size):\n    return train", "That is a function"),
         ("my_augmentation = 128", "A transform is expected here"),
     ],
@@ -57,11 +69,41 @@ WRONG = {
         ("diagnosis = {'A': 'not normalised'}", "A dictionary with the keys A, B, C, D"),
         (f"diagnosis = {BATCHES | {'C': 'fine'}}", "C: choose one of"),
     ],
+    "q6": [
+        ("def my_change(image):\n    return image\n\n\nmy_count = count_right(my_change)", "comes out as it went in"),
+        (DARK + "my_count = 300", "You say 300"),
+        (DARK + "my_count = 3", "`count_right(my_change)` counts them"),
+        ("def my_change(image):\n    return evaluate(image)\n\n\nmy_count = 90", "A PIL image is expected"),
+        ("my_change = 0.3\nmy_count = 90", "A function is expected here"),
+    ],
 }
 
 RIGHT = {
-    "q1": ["from PIL import Image\n\nwhite = normalise(Image.new('RGB', (1, 1), 'white'))[0, 0, 0]", "white = 2.25"],
+    "q1": [
+        "white = normalise(Image.new('RGB', (1, 1), 'white'))[0, 0, 0]",
+        "white = 2.25",
+        "white = '2.2'",
+    ],
     "q2": ["def undo(images):\n    return (images * std + mean).clamp(0, 1)"],
-    "q3": ["def for_evaluation(size):\n    return eval_transform(track.preprocessing.at(size))"],
-    "q4": ["my_augmentation = train"],
+    "q3": [
+        "def for_evaluation(size):\n    return eval_transform(track.preprocessing.at(size))",
+        PIPELINE.format("v2.Resize(size + 32), v2.CenterCrop(size), " + FLOAT + NORMALISE),  # PyTorch's, at 224
+    ],
+    "q4": [
+        "my_augmentation = train",
+        AUGMENTATION.format(
+            "v2.RandomResizedCrop(SIZE, scale=(0.25, 1)), v2.TrivialAugmentWide(), " + FLOAT + NORMALISE
+        ),
+        AUGMENTATION.format(
+            "v2.Resize(150), v2.RandomCrop(SIZE), v2.ColorJitter(0.3, 0.3), v2.RandomRotation(180), "
+            + FLOAT
+            + NORMALISE
+            + ", v2.RandomErasing()"
+        ),
+    ],
+    "q6": [
+        DARK + "my_count = count_right(my_change)",
+        "my_change = v2.GaussianBlur(9, 3.0)\nmy_count = str(count_right(my_change))",
+        "def my_change(image):\n    return image.rotate(90, expand=True)\n\n\nmy_count = count_right(my_change)",
+    ],
 }

@@ -20,12 +20,21 @@ LABEL = 'self.classes.index(p.name.split("_")[0])'
 READ = "self.transform(load_image(path))"
 ORDERS = {"A": "in order", "B": "balanced", "C": "shuffled"}
 
+NESTS = """\
+def split_by_nest(nests):
+    kinds = sorted(set(nests))
+    {}
+    val = [i for i, nest in enumerate(nests) if nest in chosen]
+    return [[i for i, nest in enumerate(nests) if nest not in chosen], val]
+"""
+
 WRONG = {
     "q1": [
-        ("label_of_ants = 0", "as long as `ants` was the first folder"),
-        ("label_of_ants = 2", "A full stop sorts before the letters"),
-        ("label_of_ants = -1", "the labels are 0, 1 and 2"),
-        ("label_of_ants = 'ants'", "One number is expected"),
+        ('class_to_idx = {"ants": 0, "Bees": 1, "9": 2, "10": 3}', "As numbers, 9 comes before 10"),
+        ('class_to_idx = {"10": 0, "9": 1, "ants": 2, "Bees": 3}', "capital letters before all small ones"),
+        ('class_to_idx = {"Bees": 0, "ants": 1, "10": 2, "9": 3}', "Digits come before letters"),
+        ('class_to_idx = {"ants": 1, "Bees": 2, "9": 3, "10": 4}', "the labels 0, 1, 2 and 3"),
+        ("class_to_idx = 3", "A dictionary with the keys ants, Bees, 9 and 10"),
     ],
     "q2": [
         (
@@ -34,16 +43,21 @@ WRONG = {
             "    return order[30:], order[:30]",
             "nests are in train and in val",
         ),
-        ("def split_by_nest(nests):\n    return range(90), range(80, 120)", "Some pictures are in train and in val"),
+        (
+            "def split_by_nest(nests):\n    n = len(nests)\n    return range(n - n // 4), range(n // 2, n)",
+            "Some images are in train and in val",
+        ),
         (
             "def split_by_nest(nests):\n"
-            "    names = sorted(set(nests))\n"
-            "    return [nests.index(n) for n in names[3:]], [nests.index(n) for n in names[:3]]",
-            "Each of the pictures should be in one",
+            "    kinds = sorted(set(nests))\n"
+            "    return [nests.index(n) for n in kinds[3:]], [nests.index(n) for n in kinds[:3]]",
+            "Each of the images should be in one",
         ),
         ("def split_by_nest(nests):\n    return list(range(len(nests)))", "Two lists of indices are expected"),
-        ("def split_by_nest(nests):\n    return range(len(nests)), []", "0 of 120 pictures are in val"),
+        ("def split_by_nest(nests):\n    return range(len(nests)), []", "0 of 120 are in val"),
         ("def split_by_nest(nests):\n    return sorted(set(nests))[3:], sorted(set(nests))[:3]", "hold names of nests"),
+        (NESTS.format("chosen = kinds[: max(1, len(kinds) // 4)]"), "With nests of 90, 5, 3, 2 images, 90 of 100"),
+        (NESTS.format("chosen = kinds[-1:]"), "of 120 are in val"),
     ],
     "q3": [
         (f"orders = {ORDERS | {'A': 'shuffled', 'C': 'in order'}}", "Chance would hardly do that"),
@@ -60,6 +74,12 @@ WRONG = {
         ("def fair_weights(y):\n    return np.bincount(y)[y][:-1]", "20 weights should come out"),
     ],
     "q5": [
+        ("my_classifier = plain", "5 points more are wanted"),
+        ("my_classifier = linear_probe(features['val'], labels['val'])", "It seems to have learned from `val`"),
+        ("my_classifier = 0.9", "A classifier with a `predict`"),
+        ("my_classifier = linear_probe(few_features, few_labels, C=1e-6)", "5 points more are wanted"),
+    ],
+    "q6": [
         (NAMES.format(condition="p.suffix.lower() in ENDINGS", label=LABEL, picture=READ), ".ants_1.jpg is taken for"),
         (NAMES.format(condition="p.name[0] != '.'", label=LABEL, picture=READ), "notes.txt is taken for"),
         (NAMES.format(condition="p.suffix in ENDINGS and p.name[0] != '.'", label=LABEL, picture=READ), "write .JPG"),
@@ -71,11 +91,26 @@ WRONG = {
 }
 
 RIGHT = {
+    "q1": ['class_to_idx = {"10": "0", "9": 1, "Bees": 2.0, "ants": 3}'],
     "q2": [
-        "from sklearn.model_selection import GroupShuffleSplit\n\n\n"
-        "def split_by_nest(nests):\n"
-        "    splitter = GroupShuffleSplit(test_size=0.25, random_state=0)\n"
-        "    return next(splitter.split(nests, groups=nests))"
+        NESTS.format(
+            "sizes = {nest: nests.count(nest) for nest in kinds}\n"
+            "    chosen = []\n"
+            "    for nest in sorted(kinds, key=sizes.get):\n"
+            "        if sum(map(sizes.get, [*chosen, nest])) <= 0.5 * len(nests):\n"
+            "            chosen.append(nest)"
+        )
     ],
     "q4": ["def fair_weights(y):\n    return [1000 / sum(other == label for other in y) for label in y]"],
+    "q5": [
+        "from sklearn.linear_model import LogisticRegression\n"
+        "from sklearn.pipeline import make_pipeline\n"
+        "from sklearn.preprocessing import StandardScaler\n\n"
+        "my_classifier = make_pipeline(StandardScaler(), LogisticRegression(C=0.01, class_weight='balanced'))\n"
+        "my_classifier.fit(few_features, few_labels)",
+        "draw = list(weighted_sampler(few_labels, seed=3))\n"
+        "my_classifier = linear_probe(few_features[draw], few_labels[draw])",
+        "from sklearn.neighbors import NearestCentroid\n\n"
+        "my_classifier = NearestCentroid().fit(few_features, few_labels)",
+    ],
 }

@@ -25,7 +25,7 @@ WRONG = {
         (ACTION.format("return probabilities.argmax()"), "to call a wasp a bee costs 20"),
         (ACTION.format("return (costs @ probabilities).argmin()"), "taken one for the other"),
         (ACTION.format("return 1"), "the most probable class is the best action"),
-        (ACTION.format("return (probabilities @ costs).argmax()"), "to call a wasp a bee costs 20"),
+        (ACTION.format("return (probabilities @ costs).argmax()"), "the most probable class is the best action"),
         (ACTION.format("return 'wasp'"), "An index is expected"),
         (ACTION.format("return (probabilities @ costs)[:2].argmin()"), "more actions than classes"),
         (ACTION.format("pass"), "end with `return`?"),
