@@ -85,15 +85,15 @@ def small_jpeg(encoded: str) -> str:
     if image.getchannel("A").getextrema()[0] < 255:
         return ""
     jpeg = io.BytesIO()
-    image.convert("RGB").save(jpeg, "JPEG", quality=85, subsampling=0, optimize=True)
+    image.convert("RGB").save(jpeg, "JPEG", quality=80, optimize=True)
     return b64encode(jpeg.getvalue()).decode()
 
 
 def store_small(output: NotebookNode) -> None:
-    """Keeps the picture of an output as PNG, or as JPEG where that takes half as much: photographs."""
+    """Keeps the picture of an output as PNG, or as JPEG where that takes much less: photographs."""
     png = output.data.pop("image/png")
     small, jpeg = small_png(png), small_jpeg(png)
-    mime = "image/jpeg" if jpeg and len(jpeg) < 0.5 * len(small) else "image/png"
+    mime = "image/jpeg" if jpeg and len(jpeg) < 0.8 * len(small) else "image/png"
     output.data[mime] = jpeg if mime == "image/jpeg" else small
     if size := output.get("metadata", {}).pop("image/png", None):
         output.metadata[mime] = size
