@@ -14,7 +14,7 @@ import numpy as np
 import torch
 import torch.distributed as dist
 from torch import nn
-from torch.distributed.distributed_c10d import Store
+from torch.distributed.distributed_c10d import PrefixStore, Store
 from torch.distributed.rendezvous import rendezvous
 from torch.nn.parallel import DistributedDataParallel
 from torch.utils.data import DistributedSampler, RandomSampler, Sampler
@@ -89,6 +89,8 @@ def _connect(device: torch.device) -> Store:
     try:
         store, number, processes = next(iter(rendezvous("env://", timeout=CONNECTING)))
         store.set_timeout(CONNECTING)
+        # After a restart the store may still hold the addresses of processes that have ended.
+        store = PrefixStore(f"attempt {os.environ.get('TORCHELASTIC_RESTART_COUNT', '0')}", store)
         backend = "nccl" if device.type == "cuda" else "gloo"
         dist.init_process_group(backend, store=store, rank=number, world_size=processes, timeout=PATIENCE)
     except (RuntimeError, ValueError) as error:  # each store and each backend has errors of its own
