@@ -260,9 +260,7 @@ class FolderReport:
             rows.append(Finding("bits", found, remedy))
         elif bits:
             (used, number), *_ = bits.items()
-            rows.append(
-                Finding("bits", f"{_plural(number, 'image', 's')} of 16 bits: {2**used - 1} is read as white")
-            )
+            rows.append(Finding("bits", f"{_plural(number, 'image', 's')} of 16 bits: {2**used - 1} is read as white"))
         dark = [f"{p.name}, its brightest value is {p.brightest} of 255" for p in self.pictures if p.brightest < DARK]
         return rows + _each("dark", dark, "is it meant to be black? else save it brighter")
 
