@@ -139,7 +139,7 @@ def load(path: str | Path) -> Classifier:
 def _no_strip(image: Image.Image) -> Image.Image:
     if max(image.size) > MAX_RATIO * min(image.size):
         raise LessonError(
-            f"The picture is {image.width} x {image.height} pixels, too long a strip; cut out what it shows."
+            f"The image is {image.width} x {image.height} pixels, too long a strip; cut out what it shows."
         )
     return image
 

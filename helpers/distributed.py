@@ -21,7 +21,7 @@ from torch.utils.data import DistributedSampler, RandomSampler, Sampler
 
 from helpers.errors import LessonError
 
-# The others wait while the first process looks at every picture of a folder.
+# The others wait while the first process looks at every image of a folder.
 PATIENCE = timedelta(hours=2)
 CONNECTING = timedelta(minutes=5)  # until all processes are there
 

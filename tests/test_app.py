@@ -105,8 +105,8 @@ def test_a_model_of_pytorch_shows_where_it_looked(network):
 @pytest.mark.parametrize(
     ("upload", "said"),
     [
-        (b"", "holds no picture"),
-        (b"<html>404</html>", "holds no picture"),
+        (b"", "holds no image"),
+        (b"<html>404</html>", "holds no image"),
         (content(ORANGE)[:-30], "damaged"),
         (PICTURE.read_bytes()[:2000], "damaged"),
         (b"8BPS" + bytes(200), "is Photoshop, which is not read"),
@@ -239,7 +239,7 @@ def test_a_bad_upload_is_one_line_on_the_page(browser, address):
     with opened(browser, address) as page:
         page.locator("#file").set_input_files({"name": "a.jpg", "mimeType": "image/jpeg", "buffer": b"<html>"})
         expect(page.locator("#status")).to_have_text(
-            "The picture cannot be read (it holds no picture); replace it or take it out."
+            "The image cannot be read (it holds no image); replace it or take it out."
         )
         too_large = {"name": "b.jpg", "mimeType": "image/jpeg", "buffer": bytes(app.MAX_UPLOAD + 1)}
         page.locator("#file").set_input_files(too_large)

@@ -42,7 +42,7 @@ def test_files_that_cannot_be_read_are_named_and_the_others_answered(path, tmp_p
     (tmp_path / "page.png").write_text("<html>")
     (_, good), (name, bad) = load(path).predict_files([tmp_path / "orange.png", tmp_path / "page.png"])
     assert good["a red"] == pytest.approx(0.8)
-    assert name == tmp_path / "page.png" and "page.png cannot be read (it holds no picture)" in str(bad)
+    assert name == tmp_path / "page.png" and "page.png cannot be read (it holds no image)" in str(bad)
 
 
 def test_the_ending_decides_what_runs_a_model(path, tmp_path):
