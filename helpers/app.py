@@ -177,6 +177,8 @@ def main() -> int:
     if not model.threshold:
         print('The model has no threshold: it is never "not sure".', file=sys.stderr)
     try:
+        if not 0 <= arguments.port < 2**16:
+            raise OverflowError("there are ports from 0 to 65535")
         asyncio.run(serve(model, arguments.host, arguments.port, not arguments.no_browser))
     except (OSError, OverflowError) as error:  # in use, or no port at all
         sys.exit(f"Cannot listen on {arguments.host}, port {arguments.port} ({error}); --port takes another.")

@@ -125,9 +125,12 @@ def image_graph(tensors: onnx.ModelProto, preprocessing: Preprocessing) -> onnx.
 def to_float16(graph: onnx.ModelProto) -> onnx.ModelProto:
     """The weights of `tensor_graph` in half precision: half the size. Input and output stay float32."""
     from onnxruntime.transformers.float16 import convert_float_to_float16
+    from onnxruntime.transformers.onnx_model import OnnxModel
 
     with _quiet():
-        return convert_float_to_float16(copy.deepcopy(graph), keep_io_types=True)
+        converted = OnnxModel(convert_float_to_float16(copy.deepcopy(graph), keep_io_types=True))
+        converted.topological_sort()  # the casts at both ends come last otherwise
+        return converted.model
 
 
 def to_int8(graph: onnx.ModelProto, batches: Iterable[torch.Tensor]) -> onnx.ModelProto:

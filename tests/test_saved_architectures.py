@@ -30,9 +30,12 @@ def test_what_load_model_builds_is_saved_without_naming_it(architecture, size, t
     save_model(tmp_path / "m", model, ["a", "b"], preprocessing)
     saved = load_saved(tmp_path / "m")
     assert (saved.architecture, saved.preprocessing) == (architecture, preprocessing)
+    kept = saved.network.state_dict()
+    assert all(torch.equal(tensor, kept[name]) for name, tensor in model.state_dict().items())
     x = torch.rand(2, 3, size, size)
     with torch.inference_mode():
-        assert torch.equal(saved.network(x), model(x))
+        # Where the weights lie in memory decides which kernel computes, and so the last digits.
+        torch.testing.assert_close(saved.network(x), model(x))
 
 
 def test_imagenet_s_preprocessing_is_in_the_file(tmp_path):

@@ -259,7 +259,7 @@ def put_together(pages: Path, files: Path) -> None:
         target = pages / document.relative_to(ROOT)
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_text(with_links(document), encoding="utf-8")
-    for picture in (ROOT / "docs").glob("*.jpg"):
+    for picture in (ROOT / "docs").glob("*.[jp][pn]g"):
         shutil.copy(picture, pages / "docs")
     (files / "_static").mkdir()
     shutil.copy(ROOT / "docs" / "insects.jpg", files / "_static" / "preview.jpg")

@@ -23,7 +23,7 @@ WRONG = {
         ("tokens_of_patch32 = 197", "patches of 16 pixels"),
         ("tokens_of_patch32 = 99", "a quarter of them"),
         ("tokens_of_patch32 = 32", "Count the patches in a row"),
-        ("tokens_of_patch32 = '50'", "One number is expected"),
+        ("tokens_of_patch32 = 'fifty'", "One number is expected"),
     ],
     "q3": [
         ("def only_the_head(model):\n    return model.requires_grad_(False)", "the head is frozen, too"),
