@@ -17,6 +17,7 @@ def run() -> Iterator[Callable[..., list[str]]]:
 
     def run(source: str, *tags: str) -> list[str]:
         content = {"code": source, "silent": False, "store_history": True, "allow_stdin": False}
+        content["stop_on_error"] = False  # else a cell that comes at once after an error is not run
         message = client.session.msg("execute_request", content, metadata={"tags": list(tags)})
         client.shell_channel.send(message)
         while (reply := client.get_shell_msg(timeout=PATIENCE_S))["parent_header"].get("msg_id") != message["header"][
