@@ -1,6 +1,7 @@
 """`python -m helpers.train` on one process: what it leaves, what it refuses, and with which exit status."""
 
 import csv
+import hashlib
 import sys
 
 import pytest
@@ -54,10 +55,12 @@ def test_a_folder_becomes_a_model_with_a_log_and_a_card(command, tmp_path, capsy
     saved = load_saved(tmp_path / "mine.safetensors")
     assert saved.class_names == ["ants", "bees"] and saved.preprocessing.size == 32
     card = (tmp_path / "mine.md").read_text()
-    for line in said.splitlines():
-        if line.startswith("test"):
-            assert f"- **{line.replace(': ', '**: ', 1)}" in card
-    assert "MIT, as this repository" in card and "BatchNorm frozen" in card
+    measured = dict(line.split(": ") for line in said.splitlines() if line.startswith("test"))
+    assert f"Accuracy {measured['test']}" in card
+    for name in ("ants", "bees"):
+        assert f"| {name} | {measured[f'test, {name}']} |" in card
+    assert "| train | 9 | 9 | 18 |" in card and "MIT, as this repository" in card and "BatchNorm frozen" in card
+    assert hashlib.sha256((tmp_path / "mine.safetensors").read_bytes()).hexdigest() in card
 
 
 def test_a_probe_needs_no_epochs(command, tmp_path):
@@ -127,13 +130,13 @@ def test_early_stopping_ends_it_and_keeps_the_best_epoch(command, tmp_path, monk
     monkeypatch.setattr(train, "fine_tune", lambda *a, **o: kept.append(o["keep"]) or fine_tune(*a, **o))
     assert command("--patience", 1) == 0
     assert len(table(tmp_path / "mine.csv")) == 1 and kept == ["best"]
-    assert "a little too high" in (tmp_path / "mine.md").read_text()
 
 
 def test_a_folder_with_splits_keeps_them(command, tmp_path, capsys):
     small_datasets(tmp_path / "split")
     assert command(folder=tmp_path / "split", out="out/mine.safetensors") == 0
     assert "train 20, val 20\n" in capsys.readouterr().out
+    assert "There is no test split" in (tmp_path / "out" / "mine.md").read_text()
 
 
 def test_a_file_that_cannot_be_read_stops_it_unless_it_is_skipped(command, images, tmp_path, capsys):
