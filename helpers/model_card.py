@@ -169,13 +169,11 @@ def _measured(probabilities: torch.Tensor, labels: torch.Tensor, names: list[str
         )
         for index, name in enumerate(names[:LISTED])
     ]
-    chosen = (
-        ""
-        if split == "test"
-        else (
-            " There is no test split: what was chosen, was chosen on these images too, so the accuracy is a little too high."
+    chosen = ""
+    if split == "val":
+        chosen = (
+            " There is no test split: whatever was chosen, was chosen on these images, so this is a little too high."
         )
-    )
     return (
         f"Accuracy {accuracy(predicted, labels)}; always the most frequent class: {constant.value:.1%}. "
         f"Expected calibration error {calibration_error(probabilities, labels):.3f}. "
