@@ -46,7 +46,7 @@ DIAGRAMS = {
 def test_all_of_a_diagram_is_inside_and_its_words_fit_their_boxes(name):
     figure = DIAGRAMS[name]()
     (ax,) = figure.axes
-    figure.canvas.draw()
+    figure.draw_without_rendering()
     page = figure.bbox
     for drawn in [*ax.patches, *ax.texts]:
         extent = drawn.get_window_extent()
@@ -63,7 +63,7 @@ def test_all_of_a_diagram_is_inside_and_its_words_fit_their_boxes(name):
 def test_the_label_of_an_arrow_leaves_both_its_ends_to_be_seen(name):
     figure = DIAGRAMS[name]()
     (ax,) = figure.axes
-    figure.canvas.draw()
+    figure.draw_without_rendering()
     for arrow, label in pairwise(ax.texts):
         if not isinstance(arrow, Annotation) or isinstance(label, Annotation) or label.get_text() == "a block":
             continue
