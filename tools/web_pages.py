@@ -261,6 +261,7 @@ def put_together(pages: Path, files: Path) -> None:
         target.write_text(with_links(document), encoding="utf-8")
     for picture in (ROOT / "docs").glob("*.[jp][pn]g"):
         shutil.copy(picture, pages / "docs")
+    shutil.copy(SITE / "sw.js", files)
     (files / "_static").mkdir()
     shutil.copy(ROOT / "docs" / "insects.jpg", files / "_static" / "preview.jpg")
     for module, page in api_pages().items():
