@@ -433,11 +433,12 @@ def page_with_explorer(tmp_path):
 
 @pytest.mark.browser
 @needs_chromium
-def test_an_explorer_moves_with_the_keyboard(page_with_explorer, browser):
+@pytest.mark.parametrize("as_file", [False, True], ids=["served", "opened as a file"])
+def test_an_explorer_moves_with_the_keyboard(page_with_explorer, browser, as_file):
     with served(page_with_explorer) as address:
         page = browser.new_page()
         _, wrong = watched(page)
-        page.goto(address + "notebooks/page.html")
+        page.goto((page_with_explorer.as_uri() + "/" if as_file else address) + "notebooks/page.html")
         caption = page.locator("figcaption")
         assert caption.inner_text() == "size 2, red, without a grid"
         page.get_by_label("size").focus()

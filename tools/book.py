@@ -24,8 +24,8 @@ CONTENTS = dedent("""\
     :glob:
     :maxdepth: 1
 
-    notebooks/*
-    glossary
+    *
+    ../glossary
     ```
     """)
 FOOT = '<p style="width: 100%; text-align: center; font-size: 8px"><span class="pageNumber"></span></p>'
@@ -40,14 +40,15 @@ def build(pdf: Path = BOOK) -> None:
     if CHROMIUM is None:
         sys.exit("The book is printed by chromium, which is not here. The site needs none: `make site`.")
     web_pages.put_together(PAGES, FILES)
-    (PAGES / "book.md").write_text(CONTENTS, encoding="utf-8")
+    # Beside the lessons, whose pictures stay where they are from there.
+    (PAGES / "notebooks" / "book.md").write_text(CONTENTS, encoding="utf-8")
     elsewhere = "suppress_warnings=myst.header,toc.not_included"  # the other pages are read for links to them
-    settings = ["-c", str(ROOT / "site"), "-D", "root_doc=book", "-D", elsewhere, "-D", f"html_extra_path={FILES}"]
+    settings = ["-c", str(ROOT / "site"), "-D", "root_doc=notebooks/book", "-D", elsewhere, "-D", f"html_extra_path={FILES}"]
     if build_main(["-q", "-b", "singlehtml", *settings, "-d", f"{PAGES}-doctrees", str(PAGES), str(BUILT)]):
         sys.exit("The book could not be put together, see above.")
     with running_chromium() as browser:
         page = browser.new_page()
-        page.goto((BUILT / "book.html").as_uri(), wait_until="networkidle")
+        page.goto((BUILT / "notebooks" / "book.html").as_uri(), wait_until="networkidle")
         page.pdf(
             path=pdf,
             format="A4",

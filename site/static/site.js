@@ -45,7 +45,6 @@ function wakeExplorer(figure) {
     const label = document.createElement("label");
     const reading = document.createElement("output");
     label.textContent = controls[i].name;
-    label.append(input);
     input.id = `${figure.dataset.folder.split("/").at(-2)}-${i}`;
     label.htmlFor = input.id;
     panel.append(label, input);
