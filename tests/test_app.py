@@ -17,8 +17,8 @@ import pytest
 import requests
 import torch
 from PIL import Image
-from playwright.sync_api import Browser, Page, expect, sync_playwright
-from support.chromium import CHROMIUM, needs_chromium
+from playwright.sync_api import Browser, Page, expect
+from support.chromium import needs_chromium
 from support.images import INSECTS, bomb
 from support.means_model import COLOURS, ORANGE, write_model
 from tornado.netutil import bind_sockets
@@ -200,16 +200,6 @@ def test_without_a_model_it_is_the_network_of_imagenet():
 
 
 # --- The page, in a browser
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
-        )
-        yield browser
-        browser.close()
 
 
 @contextmanager
