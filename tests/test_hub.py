@@ -22,8 +22,8 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
-from support.chromium import CHROMIUM, needs_chromium
+from playwright.sync_api import BrowserContext, Page
+from support.chromium import needs_chromium
 from support.jupyter import free_port
 
 from tools.environment import ROOT
@@ -233,14 +233,6 @@ class Class:
     code: dict[str, list[nbformat.NotebookNode]]
     shared_before: dict[Path, tuple[int, int]]
     shared_after: dict[Path, tuple[int, int]]
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
-        yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="module")

@@ -23,9 +23,8 @@ from nbformat import v4
 from PIL import Image
 
 from helpers.widgets import Explorer
-from tools import environment
 from tools.notebook_hygiene import Lesson
-from tools.refresh_notebooks import Refused, execute
+from tools.refresh_notebooks import execute, for_lessons
 from tools.web_pages import EXPLORERS, explorer_name, is_explorer
 
 MOST_STATES = 240  # of an explorer
@@ -137,8 +136,8 @@ def picture_of(figure: plt.Figure) -> bytes:
     return webp.getvalue()
 
 
-def render_lesson(path: Path, explorers: Path = EXPLORERS) -> int:
-    """Run a lesson, if it has explorers that were not rendered yet; returns how many there are.
+def render_lesson(path: Path, explorers: Path = EXPLORERS) -> str:
+    """Run a lesson, if it has explorers that were not rendered yet; returns how many there are, in words.
 
     Raises:
         Refused: a cell failed.
@@ -164,23 +163,13 @@ def render_lesson(path: Path, explorers: Path = EXPLORERS) -> int:
             copy.unlink()
         for folder in missing:
             folder.mkdir(parents=True, exist_ok=True)  # those that have no states are not run for again
-    return found
+    return f"{path.name}: {found} explorers"
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description="Render the states of the explorers for the web edition.")
     parser.add_argument("lessons", nargs="*", help="the beginnings of their names; all, if none is given")
-    wanted = tuple(parser.parse_args().lessons) or ("",)
-    environment.enter()
-    failed = False
-    for path in sorted(environment.NOTEBOOKS.glob("*.ipynb")):
-        if path.name.startswith(wanted):
-            try:
-                print(f"{path.name}: {render_lesson(path)} explorers", flush=True)
-            except Refused as refusal:
-                failed = True
-                print(refusal, file=sys.stderr, flush=True)
-    return int(failed)
+    return for_lessons(render_lesson, parser.parse_args().lessons)
 
 
 if __name__ == "__main__":
