@@ -412,13 +412,14 @@ def test_a_long_slider_keeps_its_ends_and_its_start(start):
     assert len(values) <= 12
 
 
-@pytest.fixture
-def page_with_explorer(tmp_path):
-    """A page with one explorer on it."""
+@pytest.fixture(scope="module")
+def page_with_explorer(tmp_path_factory) -> Path:
+    """A site with one page, with an explorer on it."""
+    tmp_path = tmp_path_factory.mktemp("explorer")
     explorer = small_explorer()
     explorer_states.render(explorer, tmp_path / "states" / "small")
-    bundle = explorer._repr_mimebundle_()
-    output = {"output_type": "execute_result", "data": {key: bundle[key] for key in ("image/png", "text/plain")}}
+    data, _ = explorer._repr_mimebundle_()
+    output = {"output_type": "execute_result", "data": {key: data[key] for key in ("image/png", "text/plain")}}
     cell = v4.new_code_cell("explorer", outputs=[v4.new_output(**output, execution_count=1)])
     pictures = tmp_path / "site" / "_static" / "explorers"
     figure = web_pages.explorer(cell, "small", tmp_path / "states", pictures)

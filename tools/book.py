@@ -43,7 +43,16 @@ def build(pdf: Path = BOOK) -> None:
     # Beside the lessons, whose pictures stay where they are from there.
     (PAGES / "notebooks" / "book.md").write_text(CONTENTS, encoding="utf-8")
     elsewhere = "suppress_warnings=myst.header,toc.not_included"  # the other pages are read for links to them
-    settings = ["-c", str(ROOT / "site"), "-D", "root_doc=notebooks/book", "-D", elsewhere, "-D", f"html_extra_path={FILES}"]
+    settings = [
+        "-c",
+        str(ROOT / "site"),
+        "-D",
+        "root_doc=notebooks/book",
+        "-D",
+        elsewhere,
+        "-D",
+        f"html_extra_path={FILES}",
+    ]
     if build_main(["-q", "-b", "singlehtml", *settings, "-d", f"{PAGES}-doctrees", str(PAGES), str(BUILT)]):
         sys.exit("The book could not be put together, see above.")
     with running_chromium() as browser:

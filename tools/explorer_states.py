@@ -3,8 +3,8 @@
     python -m tools.explorer_states          of all lessons
     python -m tools.explorer_states 00 03    of the lessons whose names begin so
 
-It runs each lesson that has explorers, and draws each of them over a grid of its controls. What was rendered from the
-same code is kept.
+It runs each lesson that has explorers, as far as the last of them, and draws each over a grid of its controls. What was
+rendered from the same code is kept.
 """
 
 import argparse
@@ -143,7 +143,7 @@ def render_lesson(path: Path, explorers: Path = EXPLORERS) -> str:
         Refused: a cell failed.
     """
     notebook = Lesson.read(path).notebook
-    cells, missing, found = [], [], 0
+    cells, missing, found, end = [], [], 0, 0
     for cell in notebook.cells:
         cells.append(cell)
         if is_explorer(cell):
@@ -153,10 +153,11 @@ def render_lesson(path: Path, explorers: Path = EXPLORERS) -> str:
                 missing.append(folder)
                 call = f"from tools.explorer_states import render\nrender(_, {str(folder)!r})"
                 cells.append(v4.new_code_cell(call))
+                end = len(cells)
     if missing:
         # In the lesson's folder, where its relative paths hold; git does not see it.
         copy = path.with_name(f"{path.stem}.part")
-        nbformat.write(v4.new_notebook(cells=cells, metadata=notebook.metadata), copy)
+        nbformat.write(v4.new_notebook(cells=cells[:end], metadata=notebook.metadata), copy)
         try:
             execute(copy)
         finally:
