@@ -11,6 +11,7 @@ import argparse
 import io
 import itertools
 import json
+import math
 import shutil
 import sys
 from pathlib import Path
@@ -40,8 +41,8 @@ def grid(controls: dict[str, ipywidgets.Widget], most: int = MOST_STATES) -> tup
     offered = [values_of(control) for control in controls.values()]
     for fewest in (100, 30, 20, 15, 12, 10, 8, 6, 5):
         thinned = [thin(values, start, fewest) for values, start in offered]
-        states = list(itertools.product(*(range(len(values)) for values, _ in thinned)))
-        if len(states) <= most:
+        if math.prod(len(values) for values, _ in thinned) <= most:
+            states = list(itertools.product(*(range(len(values)) for values, _ in thinned)))
             break
     else:
         thinned = [thin(values, start, most // len(offered)) for values, start in offered]
