@@ -366,7 +366,7 @@ def test_the_camera_takes_pictures(lab):
 
 @whole_page
 def test_without_a_camera_that_is_said(lab):
-    lab.evaluate("navigator.mediaDevices.getUserMedia = async () => { throw new Error('there is none') }")
+    lab.evaluate("void (navigator.mediaDevices.getUserMedia = () => Promise.reject(new Error('there is none')))")
     lab.get_by_role("button", name="Use the camera").click()
     expect(lab.locator("#problems")).to_have_text("The camera cannot be used: there is none.")
     expect(lab.get_by_role("button", name="Use the camera")).to_be_visible()
