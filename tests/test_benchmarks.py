@@ -12,7 +12,7 @@ from torch import nn
 from benchmarks import does_it_help, fine_tuning, late_layers, lite0, overhead, peers, runs, speed, textbook
 from helpers import ROOT
 from helpers.data import make_dataloaders, subsample
-from helpers.evaluation import Accuracy, holm, mean_interval
+from helpers.evaluation import Accuracy, holm, mean_interval, prediction_interval
 from helpers.models import freeze_norms, load_model, replace_head
 from helpers.training import fine_tune, train_model
 
@@ -32,9 +32,8 @@ def certainly_above(values, others) -> bool:
 
 
 def test_five_seeds_of_everything():
-    for method in does_it_help.METHODS:
-        for n in does_it_help.PER_CLASS:
-            assert len(accuracy(method, n)) == 5
+    stored = [(run["method"], run["per_class"], run["seed"]) for run in HELP]
+    assert sorted(stored) == sorted(does_it_help.RUNS)
     for step in fine_tuning.RECIPES:
         assert len(runs.over_seeds(STEPS, step=step)) == 5
     for run, _ in speed.plan():
@@ -88,6 +87,13 @@ def test_a_better_source_gives_better_features(images):
     )
     assert random.high < embedded.low
     assert all(embedded.high < each.low for each in (lite0, lite1, lite2))
+
+
+def test_a_longer_training_from_scratch_gains_and_stays_behind():
+    """One run, so it is held against what one run of the other may give."""
+    (longer,) = accuracy(does_it_help.LONGER, does_it_help.FEW)
+    assert longer > prediction_interval(accuracy("from scratch, tuned", does_it_help.FEW))[2]
+    assert longer < prediction_interval(accuracy("frozen", does_it_help.FEW))[1]
 
 
 def test_transfer_takes_less_time():

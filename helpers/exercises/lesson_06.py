@@ -22,7 +22,7 @@ def measured() -> dict[tuple[str, int], list[float]]:
     accuracies: dict[tuple[str, int], list[float]] = {}
     for run in json.loads((ROOT / "benchmarks" / "does_it_help.json").read_text()):
         accuracies.setdefault((run["method"], run["per_class"]), []).append(run["accuracy"])
-    return accuracies
+    return {key: values for key, values in accuracies.items() if len(values) > 1}  # one run has no interval
 
 
 def verdict_of(ours: np.ndarray, theirs: np.ndarray) -> str:
