@@ -39,6 +39,7 @@ $(NBGRADER): requirements-nbgrader.txt $(READY)
 	$(PYTHON) -m venv $(@D)
 	$(UV) pip install --python $(@D)/bin/python --requirement requirements-nbgrader.txt
 	$(VENV) -m ipykernel install --prefix $(@D) --name python3
+	chmod -R go-w $(@D)  # as for the hub, below
 	@touch $@
 
 # So has JupyterHub, with its proxy.

@@ -403,6 +403,24 @@ def test_the_states_of_an_explorer_are_what_it_draws(small_explorer, states):
     assert len({(states / file).read_bytes() for file, _ in rendered["states"].values()}) == 16
 
 
+@pytest.mark.nightly
+def test_a_lesson_runs_as_far_as_its_explorer(tmp_path):
+    """Also one that calls something `_`, where IPython otherwise keeps the last result."""
+    explorer = """\
+import matplotlib.pyplot as plt
+from ipywidgets import Checkbox
+from helpers.widgets import Explorer
+Explorer(lambda grid: (plt.figure(figsize=(1, 1)), f"grid: {grid}"), grid=Checkbox())"""
+    data = {"image/png": "", "text/plain": "grid: False"}
+    shown = v4.new_output("execute_result", data, execution_count=2)
+    cells = [v4.new_code_cell("_ = 1"), v4.new_code_cell(explorer, outputs=[shown]), v4.new_code_cell("1 / 0")]
+    nbformat.write(v4.new_notebook(cells=cells), tmp_path / "00_small.ipynb")
+    assert explorer_states.render_lesson(tmp_path / "00_small.ipynb", tmp_path) == "00_small.ipynb: 1 explorers"
+    (rendered,) = tmp_path.glob("00_small-*/states.json")
+    sentences = [sentence for _, sentence in json.loads(rendered.read_text())["states"].values()]
+    assert sentences == ["grid: False", "grid: True"]
+
+
 def test_many_controls_move_one_at_a_time():
     controls = {name: ipywidgets.FloatSlider(0.3, min=0, max=1, step=0.1, description=name) for name in "abcdef"}
     described, states = explorer_states.grid(controls)

@@ -152,7 +152,8 @@ def render_lesson(path: Path, explorers: Path = EXPLORERS) -> str:
             folder = explorers / explorer_name(path, notebook, cell)
             if not folder.is_dir():
                 missing.append(folder)
-                call = f"from tools.explorer_states import render\nrender(_, {str(folder)!r})"
+                # Not `_`: it holds no result any more, once a lesson has called something else so.
+                call = f"from tools.explorer_states import render\nrender(Out[max(Out)], {str(folder)!r})"
                 cells.append(v4.new_code_cell(call))
                 end = len(cells)
     if missing:
