@@ -166,10 +166,10 @@ def augmentation_explorer(image: Image.Image, size: int) -> Explorer:
             ax.axis("off")
         axes["A"].set_title("original", fontsize=10)
         return figure, (
-            f"8 samples: at least {settings['scale']:.0%} of the picture, "
-            f"sides up to {settings['ratio']:.1f} : 1, "
-            f"colours moved by up to {settings['jitter']:.0%}, "
-            f"turned by up to {settings['rotation']} degrees, "
+            f"8 samples: at least {settings['scale']:.0%} of the image, "
+            f"aspect ratio up to {settings['ratio']:.1f} : 1, "
+            f"colours changed by up to {settings['jitter']:.0%}, "
+            f"rotated by up to {settings['rotation']} degrees, "
             f"blurred by {settings['blur']:.1f} px, "
             f"a rectangle erased in {settings['erasing']:.0%}"
         )
