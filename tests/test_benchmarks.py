@@ -8,13 +8,35 @@ import pytest
 import torch
 from torch import nn
 
-from benchmarks import does_it_help, fine_tuning, late_layers, lite0, overhead, peers, runs, speed, textbook
+from benchmarks import (
+    distillation,
+    does_it_help,
+    fine_tuning,
+    late_layers,
+    lite0,
+    overhead,
+    parameter_efficient,
+    peers,
+    runs,
+    speed,
+    textbook,
+)
 from helpers.data import make_dataloaders, subsample
 from helpers.evaluation import mean_interval
 from helpers.models import freeze_norms, load_model, replace_head
 from helpers.training import fine_tune, train_model
 
-PROGRAMS = (does_it_help, fine_tuning, late_layers, lite0, overhead, peers, speed)
+PROGRAMS = (
+    distillation,
+    does_it_help,
+    fine_tuning,
+    late_layers,
+    lite0,
+    overhead,
+    parameter_efficient,
+    peers,
+    speed,
+)
 STORED = {program: json.loads(program.RESULTS.read_text()) for program in PROGRAMS}
 HELP, STEPS, LATE, SPEED = (STORED[program] for program in (does_it_help, fine_tuning, late_layers, speed))
 
