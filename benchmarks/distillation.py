@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from benchmarks.runs import SEEDS, Datasets, difference, interval, measure_all, over_seeds, write_section
+from benchmarks.runs import Datasets, difference, interval, measure_all, over_seeds, write_section
 from helpers.data import CachedDataset, image_datasets, make_dataloader, with_transform
 from helpers.evaluation import accuracy, predict
 from helpers.features import linear_probe, penultimate_features
@@ -26,8 +26,9 @@ from helpers.transforms import eval_transform, train_transform
 from helpers.weights import EMBEDDED, preprocessing_of
 
 RESULTS = Path(__file__).with_suffix(".json")
-SIZE, TEACHER_SIZE = 64, 128  # in pixels
-LABELLED, STEPS, BATCH, RATE = 10, 160, 32, 1e-3  # labelled images of each class; what each student gets
+SIZE, TEACHER_SIZE = 64, 96  # in pixels
+LABELLED, STEPS, BATCH, RATE = 10, 100, 32, 1e-3  # labelled images of each class; what each student gets
+SEEDS = range(3)
 STUDENTS = {"few labels": "few", "the teacher's predictions": "teacher", "all labels": "all"}
 
 
@@ -50,7 +51,9 @@ def labelled_rows(seed: int) -> np.ndarray:
     """Which images of `train` have a label."""
     labels = np.array(load()["train"].targets)
     draw = np.random.default_rng(seed)
-    return np.concatenate([draw.choice(np.flatnonzero(labels == c), LABELLED, replace=False) for c in np.unique(labels)])
+    return np.concatenate(
+        [draw.choice(np.flatnonzero(labels == c), LABELLED, replace=False) for c in np.unique(labels)]
+    )
 
 
 def student() -> nn.Module:

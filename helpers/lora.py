@@ -52,7 +52,7 @@ def add_lora(model: nn.Module, rank: int) -> nn.Module:
     found = [name for name, layer in model.named_modules() if _is_pointwise(layer) and name not in heads]
     if not found:
         raise LessonError(
-            f"{type(model).__name__} has no convolution of 1 x 1 pixel for LoRA; train its late layers: fine_tune(model)."
+            f"{type(model).__name__} has no convolution of 1 x 1 pixel for LoRA; train its late layers, with fine_tune."
         )
     freeze(model)
     for name in found:
@@ -63,7 +63,7 @@ def add_lora(model: nn.Module, rank: int) -> nn.Module:
 
 
 def merge_lora(model: nn.Module) -> nn.Module:
-    """Take each `LoRA` out again and keep what it learned, in place: the network is then as large and as fast as before.
+    """Take each `LoRA` out again and keep what it learned, in place: the network is as large and as fast as before.
 
     Returns the model.
     """

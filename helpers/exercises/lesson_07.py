@@ -11,7 +11,7 @@ from helpers.exercises import Answer, Exercises, NotYet, choose, number, result_
 from helpers.models import count_parameters
 
 exercises = Exercises()
-MOST_TRAINED = 100_000  # numbers, in the last exercise
+MOST_TRAINED, LEAST = 100_000, 0.75  # numbers, and accuracy on val, in the last exercise
 
 
 @exercises.add(
@@ -229,13 +229,15 @@ def q6(my_step: Answer) -> str:
         raise NotYet("From call to call the gradients grow on the same batch: the old ones are still there.")
     for start in (0, 8, 16, 24, 31) * 12:  # the last batch has one picture
         my_step(model, inputs[start : start + 8], labels[start : start + 8], optimizer)
-    if _is_plain(my_step):
-        raise NotYet("It learns, but moves the weights exactly as a plain step does, on easy and on hard batches. Add a trick.")
     if norm.num_batches_tracked or norm.training:
         raise NotYet("The mean and variance of BatchNorm have moved. Who has put it into training mode?")
     if not loss() < 0.8 * before:
         raise NotYet(
             f"After 61 steps on an easy task the loss went from {before:.2f} to {loss():.2f}: it hardly learns."
+        )
+    if _is_plain(my_step):
+        raise NotYet(
+            "It learns, but moves the weights exactly as a plain step does, on easy and on hard batches. Add a trick."
         )
     return "It learns, also from a batch of one, and leaves frozen BatchNorm alone."
 
@@ -252,7 +254,9 @@ def _is_plain(my_step: Answer) -> bool:
         optimizer = torch.optim.SGD(ours.parameters(), lr=0.1)
         nn.functional.cross_entropy(ours(inputs), labels).backward()
         optimizer.step()
-        if not all(torch.allclose(a, b, atol=1e-6) for a, b in zip(theirs.parameters(), ours.parameters(), strict=True)):
+        if not all(
+            torch.allclose(a, b, atol=1e-6) for a, b in zip(theirs.parameters(), ours.parameters(), strict=True)
+        ):
             return False
     return True
 
@@ -293,7 +297,7 @@ def q7(merged_weight: Answer) -> str:
 @exercises.add(
     hints=(
         "Begin with `add_lora(copy.deepcopy(late), rank=4).to(device)` and `tune`; then change one thing at a time.",
-        "After `freeze` or `add_lora`, set `requires_grad` of the layers that shall learn as well, as in `train_norms`.",
+        "After `freeze` or `add_lora`, set `requires_grad` of what else shall learn, as `train_norms` does.",
         "More epochs and another rate change most. Try 0.0005, 0.002 and 0.008, each with three seeds.",
     ),
     answer="""
@@ -321,8 +325,6 @@ def q8(my_late: Answer, maps: dict[str, tuple[torch.Tensor, torch.Tensor]]) -> s
     if not trained:
         raise NotYet("No number is trainable: which of them were tuned? Leave their `requires_grad` as it was.")
     share = (logits.argmax(1) == labels).float().mean().item()
-    with torch.no_grad():
-        known = (my_late(maps["train"][0]).argmax(1) == maps["train"][1]).float().mean().item()
-    if share < LEAST or known < share - 0.1:
-        raise NotYet(f"It has {share:.0%} of val right, and {known:.0%} of train. The probe alone reaches about PROBE_VAL %.")
+    if share < LEAST:
+        raise NotYet(f"It has {share:.0%} of val right; the probe that it began with has more. Try another rate.")
     return f"{share:.1%} of val with {trained:,} numbers, {4 * trained / 1000:,.0f} kB to store."

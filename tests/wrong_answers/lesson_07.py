@@ -108,7 +108,7 @@ WRONG = {
         ("my_late = nn.Sequential(*late[:-1])", "It should make 6 logits"),
         (
             "my_late = add_lora(copy.deepcopy(late), rank=4)\nnn.init.zeros_(my_late[-1].weight)",
-            "of val right, and",
+            "of val right; the probe that it began with has more",
         ),
     ],
 }
