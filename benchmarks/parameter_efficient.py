@@ -3,9 +3,8 @@
     python -m benchmarks.parameter_efficient
 
 Six rendered classes. The early layers are frozen in all methods, so their output is computed once, for each image of
-`train` and for its mirror image. Each method is tried with two learning rates, all weights with a smaller one as well;
-`val` chooses one by its mean over the seeds. A benchmark that was stopped goes on where it ended; the table shows what
-there is.
+`train` and for its mirror image. Each method is tried with two or three learning rates; `val` chooses one by its mean
+over the seeds. A benchmark that was stopped goes on where it ended; the table shows what there is.
 """
 
 from collections.abc import Callable
@@ -30,8 +29,12 @@ from helpers.weights import preprocessing_of
 RESULTS = Path(__file__).with_suffix(".json")
 SIZE = 96  # in pixels
 EPOCHS, BATCH, RANK = 4, 32, 4
-RATES = (5e-4, 2e-3)
-SMALLER = (1e-4, *RATES)  # where all weights learn, as the more numbers move, the smaller a step may be
+RATES = {  # that are tried
+    "biases": (5e-4, 2e-3),
+    "BatchNorm": (5e-4, 2e-3),
+    "LoRA": (5e-4, 2e-3, 8e-3),
+    "all weights": (1e-4, 5e-4, 2e-3),
+}
 SEEDS = range(3)
 
 Maps = dict[str, tuple[torch.Tensor, torch.Tensor]]  # of each split: feature maps and labels
@@ -145,17 +148,13 @@ def plan() -> list[tuple[dict, Callable[[], dict]]]:
     return runs + [
         ({"method": method, "rate": rate, "seed": seed}, partial(measure, method, rate, seed))
         for seed, method in product(SEEDS, METHODS)
-        for rate in rates_of(method)
+        for rate in RATES[method]
     ]
-
-
-def rates_of(method: str) -> tuple[float, ...]:
-    return SMALLER if method == "all weights" else RATES
 
 
 def chosen_rate(results: list[dict], method: str) -> float:
     """The rate with the best mean on `val`."""
-    return max(rates_of(method), key=lambda rate: np.mean(over_seeds(results, "val", method=method, rate=rate)))
+    return max(RATES[method], key=lambda rate: np.mean(over_seeds(results, "val", method=method, rate=rate)))
 
 
 def sizes(trained: int) -> str:

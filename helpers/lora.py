@@ -1,6 +1,7 @@
 """LoRA on convolutions of 1 x 1 pixel: frozen weights, and a thin product beside them that learns (lesson 07)."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import torch
 from torch import nn
@@ -22,7 +23,8 @@ class LoRA(nn.Module):
     def __init__(self, frozen: nn.Conv2d, rank: int):
         super().__init__()
         self.frozen = frozen.requires_grad_(False)
-        self.down = nn.Conv2d(frozen.in_channels, rank, 1, frozen.stride, bias=False).to(frozen.weight)
+        stride: Any = frozen.stride  # in both directions
+        self.down = nn.Conv2d(frozen.in_channels, rank, 1, stride, bias=False).to(frozen.weight)
         self.up = nn.Conv2d(rank, frozen.out_channels, 1, bias=False).to(frozen.weight)
         nn.init.zeros_(self.up.weight)
 
