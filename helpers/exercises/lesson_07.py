@@ -130,7 +130,7 @@ def q3(with_one_cycle: Answer) -> str:
 @exercises.add(
     hints=(
         "Which values does the interval hold? Is 0 one of them? Is a loss of two points?",
-        "An interval that holds 0 does not prove that there is no difference. It says how large one may still be.",
+        "An interval that holds 0 does not prove that there is no difference. It says how large it may still be.",
     ),
     answer='sentence = "C"',
 )
@@ -177,7 +177,7 @@ def q5(chance: Answer) -> str:
         "Take the usual step first: `zero_grad`, loss, `backward`, `step`. Then add your trick in one line.",
         "Smoothing and clipping are one line each: `nn.CrossEntropyLoss(label_smoothing=0.1)`, "
         "`nn.utils.clip_grad_norm_(model.parameters(), 1.0)` before `optimizer.step()`.",
-        "Leave the mode of the model alone: whoever calls your function has called `train_mode`.",
+        "Leave the mode of the model alone: the loop above has called `train_mode` already.",
     ),
     answer='''
 def my_step(model, inputs, labels, optimizer):
