@@ -133,6 +133,7 @@ RIGHT = {
     "q5": ["chance = 0.37"],
     "q6": [
         "def my_step(model, inputs, labels, optimizer):\n"
+        "    from torchvision.transforms import v2\n"
         "    mixed, shares = v2.MixUp(alpha=5.0, num_classes=2)(inputs, labels)\n"
         "    loss = nn.CrossEntropyLoss()(model(mixed), shares)\n"
         "    optimizer.zero_grad()\n"
