@@ -39,6 +39,7 @@ $(NBGRADER): requirements-nbgrader.txt $(READY)
 	$(PYTHON) -m venv $(@D)
 	$(UV) pip install --python $(@D)/bin/python --requirement requirements-nbgrader.txt
 	$(VENV) -m ipykernel install --prefix $(@D) --name python3
+	chmod -R go-w $(@D)  # as for the hub, below
 	@touch $@
 
 # So has JupyterHub, with its proxy.
@@ -68,7 +69,7 @@ $(NPM): site/package.json site/package-lock.json
 	@cd $(@D) && npm ci --ignore-scripts --no-audit --no-fund --silent && touch ready || \
 		echo "npm is not here, or reaches no registry: the site is built without the browser lab."
 
-.PHONY: site explorers
+.PHONY: site explorers book
 .PHONY: lab photos clean
 .PHONY: teacher slides nbgrader stick hub hub-test
 .PHONY: quick test nightly notebooks bench peers stress mutations insects species weights requirements links
@@ -91,6 +92,9 @@ site: $(CHECKS) $(NPM) ## build the web edition from the committed lessons, in b
 
 explorers: $(CHECKS) ## render the states of the explorers for the web edition (minutes; runs the lessons)
 	$(VENV) -m tools.explorer_states
+
+book: $(CHECKS) ## print the committed lessons as one PDF, build/book.pdf (takes a chromium)
+	$(VENV) -m tools.book
 
 ## For teachers
 teacher: $(CHECKS) ## run every notebook with the answers of its exercises filled in, into build/teacher/
@@ -116,12 +120,12 @@ stick: $(READY) ## fill a USB stick for a class without a network (TO=its folder
 
 ## For contributors
 quick: $(CHECKS) ## run the quick tests: no kernel, no browser
-	$(VENV) -m pytest -n logical -m "quick and not nightly" tests
+	$(FAST) $(VENV) -m pytest -n logical -m "quick and not nightly" tests
 
 test: $(CHECKS) ## set up, run the tests, and run every notebook and compare it strictly
-	$(VENV) -m pytest -n logical
+	$(FAST) $(VENV) -m pytest -n logical
 
-nightly: $(CHECKS) ## run the long tests, every notebook ten times, stress and mutations (hours)
+nightly: $(CHECKS) $(NPM) ## run the long tests, every notebook ten times, stress and mutations (hours)
 	$(VENV) -m pytest -n logical -m nightly
 	for run in 1 2 3 4 5 6 7 8 9 10; do $(VENV) -m pytest -n logical notebooks || exit; done
 	$(MAKE) stress mutations

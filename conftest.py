@@ -6,6 +6,8 @@ from tools import environment
 
 environment.enter()
 
+pytest_plugins = ["support.chromium"]  # `browser`, a fixture
+
 
 def pytest_configure() -> None:
     """Tests open no windows."""

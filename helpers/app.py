@@ -1,6 +1,7 @@
 """A page in the browser that asks a trained model about an image (lesson 10).
 
 python -m helpers.app MODEL
+python -m helpers.app              EfficientNet-Lite0 with its own thousand classes
 """
 
 import argparse
@@ -128,6 +129,24 @@ class Predict(Guarded):
         self.write(answer)
 
 
+def imagenet_classifier() -> Classifier:
+    """EfficientNet-Lite0 as it was pretrained, with the thousand classes of ImageNet, as timm names them."""
+    from timm.data import ImageNetInfo
+
+    from helpers.inference import SavedModel
+    from helpers.models import load_model
+    from helpers.weights import preprocessing_of
+
+    info, network = ImageNetInfo(), load_model("imagenet").eval()
+    names = [info.index_to_description(index) for index in range(info.num_classes())]
+    # Two classes are called crane, a bird and a machine.
+    names = [
+        info.index_to_description(index, detailed=True) if names.count(name) > 1 else name
+        for index, name in enumerate(names)
+    ]
+    return SavedModel(network, network.architecture, names, preprocessing_of("imagenet"), pretrained="imagenet")
+
+
 def make_server(model: Classifier) -> HTTPServer:
     """A server of tornado that has loaded `model` once; `listen(port, address)` starts it in a running event loop.
 
@@ -171,7 +190,7 @@ def main() -> int:
     """Says where the page is, and serves it."""
     arguments = _arguments()
     try:
-        model = load(arguments.model)
+        model = load(arguments.model) if arguments.model else imagenet_classifier()
     except LessonError as error:
         sys.exit(str(error))
     if not model.threshold:
@@ -189,7 +208,8 @@ def main() -> int:
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m helpers.app", description=__doc__.partition("\n")[0])
-    parser.add_argument("model", metavar="MODEL", help="a file of helpers.inference.save_model or helpers.export")
+    files = "a file of helpers.inference.save_model or helpers.export (EfficientNet-Lite0 with ImageNet's classes)"
+    parser.add_argument("model", metavar="MODEL", nargs="?", help=files)
     parser.add_argument("--host", default="127.0.0.1", help="where to listen; 0.0.0.0 lets others in (127.0.0.1)")
     parser.add_argument("--port", type=int, default=8000, help="0 takes one that is free (8000)")
     parser.add_argument("--no-browser", action="store_true", help="do not open the page")

@@ -1,6 +1,7 @@
 """From folders of images to batches (lesson 02)."""
 
 import copy
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -194,6 +195,12 @@ class StreamedDataset(IterableDataset[tuple[Any, int]]):
 
 
 LabelledDataset = ImageDataset | SampleDataset | CachedDataset  # with `classes` and `targets`
+
+
+def class_counts(dataset: LabelledDataset) -> dict[str, int]:
+    """How many images each class has, by its name."""
+    counted = Counter(dataset.targets)
+    return {name: counted[index] for index, name in enumerate(dataset.classes)}
 
 
 def subsample(dataset: CachedDataset, per_class: int, seed: int = 0) -> CachedDataset:

@@ -123,10 +123,16 @@ def draw_boxes(boxes: Mapping[str, Box], arrows: Sequence[Arrow] = (), title: st
 
 
 def _crown(boxes: Mapping[str, Box], arrow: Arrow) -> tuple[float, float]:
-    """The middle of an arrow, where a bent one is farthest from the straight line."""
+    """The middle of what is seen of an arrow, where a bent one is farthest from the straight line."""
     start, end = boxes[arrow.start], boxes[arrow.end]
     dx, dy = end.x - start.x, end.y - start.y
-    return (start.x + end.x + arrow.bend * dy) / 2, (start.y + end.y - arrow.bend * dx) / 2
+    middle = (1 + _hidden(start, dx, dy) - _hidden(end, dx, dy)) / 2
+    return start.x + middle * dx + arrow.bend * dy / 2, start.y + middle * dy - arrow.bend * dx / 2
+
+
+def _hidden(box: Box, dx: float, dy: float) -> float:
+    """Which share of the line (dx, dy) from or to the centre of a box lies inside it."""
+    return min(size / 2 / abs(way) for size, way in ((box.width, dx), (box.height, dy)) if way)
 
 
 def flow(steps: Mapping[str, str], width: float = 1.35) -> Figure:

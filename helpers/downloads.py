@@ -13,9 +13,9 @@ import requests
 from tqdm.auto import tqdm
 
 from helpers import ROOT
+from helpers.archives import WrongBytes, extract, is_litter
 from helpers.errors import LessonError
 from helpers.files import exclusive_lock, one_line_errors, partial_path
-from helpers.own_images.archives import WrongBytes, extract, is_litter
 
 DOWNLOADS = ROOT / "data" / "downloads"
 MANIFEST = ROOT / "data" / "hymenoptera.sha256"

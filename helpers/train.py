@@ -19,24 +19,22 @@ from torch import nn
 
 from helpers.checkpoints import History
 from helpers.costs import duration, measure_steps
-from helpers.data import SampleDataset, make_dataloader, with_transform
+from helpers.data import SampleDataset, class_counts, make_dataloader, with_transform
 from helpers.devices import autocast_dtype, best_device, device_of
 from helpers.distributed import of_first, process_group, rank, replicate, world_size
 from helpers.errors import LessonError, Stopped
 from helpers.evaluation import accuracy, predict
 from helpers.features import probe_head
 from helpers.files import atomic_write
-from helpers.inference import save_model
+from helpers.inference import SavedModel, save_model
+from helpers.model_card import LISTED, Answers, card
 from helpers.models import BATCH_NORM, freeze_norms, load_model, replace_head
 from helpers.own_images import check_folder, folder_datasets
 from helpers.shard import ShardDataset, is_sharded, shard_datasets
 from helpers.training import early_stopping, fine_tune, fine_tuning, fine_tuning_epochs
-from helpers.training_card import training_card
 from helpers.training_log import TrainingLog
 from helpers.transforms import eval_transform
-from helpers.weights import SOURCES, Preprocessing, preprocessing_of
-
-LISTED = 20  # classes, at most, of which each has a line in the report
+from helpers.weights import Preprocessing, preprocessing_of
 
 Datasets = Mapping[str, SampleDataset | ShardDataset]
 
@@ -94,8 +92,7 @@ def _run(options: argparse.Namespace) -> None:
     model = replace_head(load_model(options.weights), len(class_names)).to(device)
     _set_norms(model, options.batchnorm)
     torch.manual_seed(options.seed + rank())  # so that each process draws crops of its own
-    processes = f"{world_size()} process{'es' if world_size() > 1 else ''}"
-    _say(f"{processes} on {device.type}, {_precision(device)}; {options.method} of {model.architecture}")
+    _say(f"{_processes()} on {device.type}, {_precision(device)}; {options.method} of {model.architecture}")
     if options.dry_run:
         _say(_forecast(model, datasets, preprocessing, options))
         return
@@ -104,10 +101,10 @@ def _run(options: argparse.Namespace) -> None:
         probe_head(model, make_dataloader(train_view, options.batch_size, num_workers=options.workers))
     else:
         _fine_tune(model, datasets, preprocessing, options)
-    results = _results(model, datasets, options)
+    measured = _measured(model, datasets, options)
     if rank() == 0:
         save_model(out, model, class_names, preprocessing)
-        atomic_write(_beside(out, ".md"), _card(options, preprocessing, datasets, results).encode())
+        atomic_write(_beside(out, ".md"), _card(options, model, preprocessing, datasets, measured).encode())
         _beside(out, ".checkpoint").unlink(missing_ok=True)
         _say(f"saved: {out} (ask it with `python -m helpers.predict {out} IMAGE...`)")
 
@@ -121,6 +118,10 @@ def _say(text: object) -> None:
 def _beside(out: Path, ending: str) -> Path:
     """Log, card and checkpoint bear the model's name."""
     return out.with_name(out.stem + ending)
+
+
+def _processes() -> str:
+    return f"{world_size()} process{'es' if world_size() > 1 else ''}"
 
 
 def _precision(device: torch.device) -> str:
@@ -218,44 +219,40 @@ def _forecast(model: nn.Module, datasets: Datasets, preprocessing: Preprocessing
     )
 
 
-def _results(model: nn.Module, datasets: Datasets, options: argparse.Namespace) -> dict[str, str]:
-    """The accuracy on each split that was not trained on, and the recall of each class; each image counts once."""
-    results = {}
+def _measured(model: nn.Module, datasets: Datasets, options: argparse.Namespace) -> dict[str, Answers]:
+    """What the model answers in each split that was not trained on; says the accuracy, and the recall of each class."""
+    measured = {}
     for split in ("val", "test"):
         if split not in datasets:
             continue
         loader = make_dataloader(datasets[split], options.batch_size, num_workers=options.workers)
-        probabilities, labels = predict(model, loader)
+        measured[split] = probabilities, labels = predict(model, loader)
         predicted = probabilities.argmax(1)
-        results[split] = str(accuracy(predicted, labels))
+        _say(f"{split}: {accuracy(predicted, labels)}")
         for number, name in enumerate(datasets[split].classes[:LISTED]):
             if (of_class := labels == number).any():
-                results[f"{split}, {name}"] = str(accuracy(predicted[of_class], labels[of_class]))
-    for name, result in results.items():
-        _say(f"{name}: {result}")
-    return results
+                _say(f"{split}, {name}: {accuracy(predicted[of_class], labels[of_class])}")
+    return measured
 
 
 def _card(
-    options: argparse.Namespace, preprocessing: Preprocessing, datasets: Datasets, results: Mapping[str, str]
+    options: argparse.Namespace,
+    model: nn.Module,
+    preprocessing: Preprocessing,
+    datasets: Datasets,
+    measured: Mapping[str, Answers],
 ) -> str:
-    images = ", ".join(f"{split} {len(part)}" for split, part in datasets.items())
-    source = SOURCES.get(options.weights)
+    saved = SavedModel(model, model.architecture, datasets["train"].classes, preprocessing, pretrained=options.weights)
     facts = {
-        "Images": f"{Path(options.folder).name}: {images}",
-        "Pretrained weights": f"{options.weights} ({source.licence if source else 'see torchvision'})",
-        "Input": f"{preprocessing.size} x {preprocessing.size} pixels; the file holds the whole preprocessing",
-        "Method": f"{options.method}, seed {options.seed}, batches of {options.batch_size}, BatchNorm "
-        f"{options.batchnorm}, {world_size()} process(es)",
-        "Made with": f"torch {torch.__version__}, Python {platform.python_version()}",
+        "images": Path(options.folder).name,
+        "method": f"{options.method}, seed {options.seed}, batches of {options.batch_size}, BatchNorm "
+        f"{options.batchnorm}, {_processes()}",
+        "made with": f"torch {torch.__version__}, Python {platform.python_version()}",
     }
-    limits = [
-        "It knows these classes only, and names one of them for any image.",
-        "It was measured on images of the same folder; other cameras, places and seasons may be harder.",
-    ]
-    if options.patience and options.method == "fine-tune":
-        limits.append("The epoch was chosen on val, so its accuracy there is a little too high.")
-    return training_card(Path(options.out).name, datasets["train"].classes, facts, results, limits)
+    counts = {
+        split: part.counts if isinstance(part, ShardDataset) else class_counts(part) for split, part in datasets.items()
+    }
+    return card(saved, options.out, facts, counts, measured)
 
 
 class _Parser(argparse.ArgumentParser):

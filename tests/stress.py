@@ -36,13 +36,13 @@ from torch import nn
 from torch.utils.data import Subset, TensorDataset
 
 from helpers import ROOT
+from helpers.archives import extract
 from helpers.data import image_datasets, make_dataloaders
 from helpers.downloads import fetch, find_mismatch
 from helpers.features import extract_features, linear_probe
 from helpers.files import atomic_write
 from helpers.inference import save_model
 from helpers.models import load_model
-from helpers.own_images.archives import extract
 from helpers.tracks import IMAGES
 from helpers.training import train_model
 from helpers.transforms import eval_transform

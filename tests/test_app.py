@@ -17,8 +17,8 @@ import pytest
 import requests
 import torch
 from PIL import Image
-from playwright.sync_api import Browser, Page, expect, sync_playwright
-from support.chromium import CHROMIUM, needs_chromium
+from playwright.sync_api import Browser, Page, expect
+from support.chromium import needs_chromium
 from support.images import INSECTS, bomb
 from support.means_model import COLOURS, ORANGE, write_model
 from tornado.netutil import bind_sockets
@@ -27,6 +27,7 @@ from helpers import app
 from helpers.classifier import Classifier, load
 from helpers.inference import SavedModel, save_model
 from helpers.models import load_model, replace_head
+from helpers.tracks import IMAGES
 from helpers.weights import Preprocessing
 from tools.environment import ROOT
 
@@ -189,17 +190,16 @@ def test_a_port_in_use_is_one_line(tmp_path, address):
     assert f"Cannot listen on 127.0.0.1, port {port}" in refused(path, "--port", port, "--no-browser")
 
 
+def test_without_a_model_it_is_the_network_of_imagenet():
+    model = app.imagenet_classifier()
+    assert len(set(model.class_names)) == 1000
+    ant, bee = (model.class_names.index(name) for name in ("ant, emmet, pismire", "bee"))
+    assert (ant, bee) == (310, 309)
+    path = min((IMAGES["species"] / "test" / "bees").iterdir())
+    assert sum(model.predict(path).values()) == pytest.approx(1, abs=1e-4)
+
+
 # --- The page, in a browser
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
-        )
-        yield browser
-        browser.close()
 
 
 @contextmanager
@@ -249,6 +249,17 @@ def test_a_bad_upload_is_one_line_on_the_page(browser, address):
         expect(page.locator("#result")).to_be_visible()
 
 
+@pytest.mark.browser
+@needs_chromium
+def test_of_a_thousand_classes_the_page_shows_the_most_probable(browser):
+    with served(app.imagenet_classifier()) as address, opened(browser, address) as page:
+        expect(page.locator("#classes")).to_contain_text("990 others")
+        page.locator("#file").set_input_files(PICTURE)
+        expect(page.locator("tbody tr")).to_have_count(10)
+        expect(page.locator("caption")).to_have_text("The most probable classes")
+        page.screenshot(path=ARTIFACTS / "app_imagenet.png")
+
+
 # --- Many at once
 
 
@@ -271,8 +282,16 @@ def test_sixteen_people_at_once_for_a_minute(network):
                 time.sleep(draw.uniform(0.2, 1))
         return waits
 
+    started = time.process_time()
     with served(network) as address, ThreadPoolExecutor(PEOPLE) as pool:
-        waits = sorted(wait for person_waits in pool.map(person, range(PEOPLE)) for wait in person_waits)
+        waits_of = list(pool.map(person, range(PEOPLE)))
+    waits = sorted(wait for waits in waits_of for wait in waits)
+    processor = (time.process_time() - started) / len(waits)
     half, most = statistics.median(waits), waits[int(0.95 * len(waits))]
-    print(f"{len(waits)} answers; half within {half:.2f} s, 95 % within {most:.2f} s, all within {waits[-1]:.2f} s")
-    assert len(waits) > 10 * PEOPLE and most < 5
+    print(
+        f"{len(waits)} answers; half within {half:.2f} s, 95 % within {most:.2f} s, all within {waits[-1]:.2f} s; "
+        f"{processor:.2f} s of the processor for each"
+    )
+    assert all(waits_of), "somebody had no answer"
+    assert processor < 0.5, "the seconds of the clock depend on what else the machine does"
+    assert waits[-1] < 3 * half, "somebody waits much longer than the others"

@@ -16,10 +16,10 @@ from support.archives import PICTURES, content, make_zip
 from support.checks import line, names
 from support.images import fill_different
 
+from helpers.archives import WrongBytes, extract
 from helpers.errors import LessonError
 from helpers.files import partial_path
 from helpers.own_images import check_folder, extract_pictures
-from helpers.own_images.archives import WrongBytes, extract
 
 pytestmark = pytest.mark.quick
 
@@ -154,7 +154,7 @@ def test_a_disk_that_fills_up_leaves_no_folder(archive, folder, monkeypatch):
 def test_a_killed_extraction_leaves_no_folder(archive, folder):
     code = """if True:
         import os, pathlib, shutil, signal, sys
-        from helpers.own_images.archives import extract
+        from helpers.archives import extract
         archive, folder = map(pathlib.Path, sys.argv[1:])
         def copy(source, target, *args):
             target.write(source.read(3))

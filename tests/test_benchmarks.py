@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from scipy.stats import ttest_rel
 from torch import nn
 
 from benchmarks import (
@@ -21,8 +22,9 @@ from benchmarks import (
     speed,
     textbook,
 )
+from helpers import ROOT
 from helpers.data import make_dataloaders, subsample
-from helpers.evaluation import mean_interval
+from helpers.evaluation import Accuracy, holm, mean_interval, prediction_interval
 from helpers.models import freeze_norms, load_model, replace_head
 from helpers.training import fine_tune, train_model
 
@@ -52,9 +54,8 @@ def certainly_above(values, others) -> bool:
 
 
 def test_five_seeds_of_everything():
-    for method in does_it_help.METHODS:
-        for n in does_it_help.PER_CLASS:
-            assert len(accuracy(method, n)) == 5
+    stored = [(run["method"], run["per_class"], run["seed"]) for run in HELP]
+    assert sorted(stored) == sorted(does_it_help.RUNS)
     for step in fine_tuning.RECIPES.keys() - fine_tuning.SMALL.keys():
         assert len(runs.over_seeds(STEPS, step=step)) == 5
     for run, _ in speed.plan():
@@ -80,6 +81,41 @@ def test_frozen_needs_less_data():
 def test_transfer_is_better(method):
     assert certainly_above(accuracy(method), accuracy("from scratch, tuned"))
     assert certainly_above(accuracy(method), accuracy("from scratch, textbook"))
+
+
+def test_with_the_same_recipe_pretrained_weights_are_better():
+    """From scratch gets as many epochs with the textbook's loop, and four times as many with one cycle."""
+    one_cycle = runs.over_seeds(STEPS, step="AdamW with one cycle, the last epoch")
+    assert certainly_above(accuracy("fine-tuned, textbook"), accuracy("from scratch, textbook"))
+    assert certainly_above(one_cycle, accuracy("from scratch, tuned"))
+    careless, careful = accuracy("from scratch, textbook"), accuracy("from scratch, tuned")
+    gain = (accuracy("fine-tuned, textbook") - careless).mean() - (one_cycle - careful).mean()
+    assert gain > 0.05, "an unfair baseline flatters"
+
+
+def test_with_few_images_frozen_and_fine_tuned_cannot_be_told_apart():
+    pairs = [(accuracy("fine-tuned", n), accuracy("frozen", n)) for n in does_it_help.PER_CLASS]
+    assert min(holm([ttest_rel(*pair).pvalue for pair in pairs])) > 0.05
+
+
+@pytest.mark.parametrize("images", ["insects", "photographs", "species"])
+def test_a_better_source_gives_better_features(images):
+    """Also than the interval of the one before; among the networks from ImageNet there is no order."""
+    sources = json.loads((ROOT / "data" / "weights" / "results.json").read_text())[images]
+    probes = {source: sources[source]["frozen, linear probe"]["0"] for source in sources if source != "colours"}
+    random, embedded, lite0, lite1, lite2 = (
+        Accuracy(*probes[source])
+        for source in ("random", "embedded", "imagenet", "efficientnet_lite1", "efficientnet_lite2")
+    )
+    assert random.high < embedded.low
+    assert all(embedded.high < each.low for each in (lite0, lite1, lite2))
+
+
+def test_a_longer_training_from_scratch_gains_and_stays_behind():
+    """One run, so it is held against what one run of the other may give."""
+    (longer,) = accuracy(does_it_help.LONGER, does_it_help.FEW)
+    assert longer > prediction_interval(accuracy("from scratch, tuned", does_it_help.FEW))[2]
+    assert longer < prediction_interval(accuracy("frozen", does_it_help.FEW))[1]
 
 
 def test_transfer_takes_less_time():

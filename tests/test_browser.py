@@ -12,8 +12,8 @@ from collections.abc import Iterator
 import nbformat
 import pytest
 from nbformat import v4
-from playwright.sync_api import Locator, Page, expect, sync_playwright
-from support.chromium import CHROMIUM, needs_chromium
+from playwright.sync_api import Locator, Page, expect
+from support.chromium import needs_chromium
 from support.jupyter import free_port, wait_until_it_answers
 
 from tools.environment import NOTEBOOKS, ROOT
@@ -84,21 +84,10 @@ def lab(tmp_path_factory) -> Iterator[str]:
 
 
 @pytest.fixture(scope="module")
-def page() -> Iterator[Page]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=CHROMIUM,
-            args=[
-                "--no-sandbox",
-                "--disable-gpu",
-                "--disable-background-networking",
-                "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
-            ],
-        )
-        page = browser.new_page(viewport={"width": 1200, "height": 900})
-        page.set_default_timeout(60_000)
-        yield page
-        browser.close()
+def page(browser) -> Page:
+    page = browser.new_page(viewport={"width": 1200, "height": 900})
+    page.set_default_timeout(60_000)
+    return page
 
 
 def run_notebook(page: Page, lab: str, name: str) -> list[dict]:

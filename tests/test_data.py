@@ -502,6 +502,7 @@ def test_workers_draw_the_same_crops_when_the_seed_is_the_same(splits):
     assert all(torch.equal(a[0], b[0]) for a, b in zip(first, second, strict=True))
 
 
+@pytest.mark.nightly
 def test_workers_that_begin_empty(splits):
     """As on Windows and macOS: what a dataset needs must be importable."""
     dataset = ImageDataset(splits / "val", eval_transform(Preprocessing(16)))

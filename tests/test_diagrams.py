@@ -1,6 +1,9 @@
 """Diagrams show what they are given, within their edges, and tell frozen from trainable without colours."""
 
+from itertools import pairwise
+
 import pytest
+from matplotlib.text import Annotation
 
 from helpers.diagrams import (
     KINDS,
@@ -28,6 +31,9 @@ DIAGRAMS = {
     "flow": lambda: flow({"image": "uint8\n(188, 260, 3)", "tensor": "", "batch": "(32, 3, 128, 128)"}),
     "rows": lambda: layer_rows(ROWS),
     "transfer": lambda: transfer("97,000 photographs", "199 classes", "244 images", "2 classes"),
+    "a small and a large box": lambda: draw_boxes(
+        {"small": Box("a", 0, 0.6, 0.9), "large": Box("b", 2.6, 0, 2.1)}, [Arrow("small", "large", "export")]
+    ),
     "boxes": lambda: draw_boxes({"x": Box("x", 0, 0), "f": Box("f(x)", 0, 1), "+": Box("+", 0, 2)}, SKIP, "a block"),
     "resnet": resnet,
     "residual block": residual_block,
@@ -40,7 +46,7 @@ DIAGRAMS = {
 def test_all_of_a_diagram_is_inside_and_its_words_fit_their_boxes(name):
     figure = DIAGRAMS[name]()
     (ax,) = figure.axes
-    figure.canvas.draw()
+    figure.draw_without_rendering()
     page = figure.bbox
     for drawn in [*ax.patches, *ax.texts]:
         extent = drawn.get_window_extent()
@@ -51,6 +57,19 @@ def test_all_of_a_diagram_is_inside_and_its_words_fit_their_boxes(name):
         for box in boxes:
             if box.contains(*((words.p0 + words.p1) / 2)):
                 assert box.x0 <= words.x0 and words.x1 <= box.x1, f"{text.get_text()!r} is wider than its box"
+
+
+@pytest.mark.parametrize("name", DIAGRAMS)
+def test_the_label_of_an_arrow_leaves_both_its_ends_to_be_seen(name):
+    figure = DIAGRAMS[name]()
+    (ax,) = figure.axes
+    figure.draw_without_rendering()
+    for arrow, label in pairwise(ax.texts):
+        if not isinstance(arrow, Annotation) or isinstance(label, Annotation) or label.get_text() == "a block":
+            continue
+        line, words = arrow.arrow_patch.get_window_extent(), label.get_window_extent()
+        axis = 0 if line.width > line.height else 1
+        assert line.min[axis] + 5 < words.min[axis] and words.max[axis] < line.max[axis] - 5, label.get_text()
 
 
 def test_the_kinds_of_layers_stand_in_a_legend_and_differ_in_more_than_colour():

@@ -43,7 +43,9 @@ def first(dataset, number: int) -> Subset:
 # --- The same numbers
 
 
-def trained(datasets, prepare=freeze_norms, num_epochs=3, checkpoint=None) -> tuple[History, list[torch.Tensor]]:
+def trained(
+    datasets, prepare=freeze_norms, num_epochs=3, checkpoint=None, on_epoch=None
+) -> tuple[History, list[torch.Tensor]]:
     """A training on all connected processes; of one process, if none is connected."""
     torch.set_num_threads(1)
     model = prepare(network(CPU))
@@ -52,7 +54,14 @@ def trained(datasets, prepare=freeze_norms, num_epochs=3, checkpoint=None) -> tu
         "val": make_dataloader(datasets["val"], 8),
     }
     _, history = train_model(
-        model, loaders, nn.CrossEntropyLoss(), sgd(model), num_epochs=num_epochs, checkpoint=checkpoint, keep="last"
+        model,
+        loaders,
+        nn.CrossEntropyLoss(),
+        sgd(model),
+        num_epochs=num_epochs,
+        checkpoint=checkpoint,
+        on_epoch=on_epoch,
+        keep="last",
     )
     return history, weights(model)
 
@@ -187,6 +196,20 @@ def test_the_first_process_writes_and_all_go_on(datasets, tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["run.pt"]
 
 
+def kill_the_second(history: History) -> None:
+    if rank() == 1 and len(history["lr"]) == 2:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGKILL")
+def test_a_killed_training_ends_as_if_it_had_not_been_killed(datasets, tmp_path):
+    told, killed = together(trained, datasets, freeze_norms, 4, tmp_path / "run.pt", kill_the_second)
+    assert killed is None and isinstance(told, LessonError)
+    assert "was ended from outside" in str(told) and "\n" not in str(told)
+    resumed = together(trained, datasets, freeze_norms, 4, tmp_path / "run.pt")
+    assert_same(resumed, together(trained, datasets, freeze_norms, 4), rtol=0, atol=0)
+
+
 def test_another_number_of_processes_cannot_go_on(datasets, tmp_path):
     together(trained, datasets, freeze_norms, 1, tmp_path / "run.pt")
     before = (tmp_path / "run.pt").read_bytes()
@@ -219,19 +242,6 @@ def fail_everywhere() -> None:
 def test_an_error_of_all_processes_is_told_once():
     kinds = sorted(type(result).__name__ for result in together(fail_everywhere, processes=3))
     assert kinds == ["LessonError", "SystemExit", "SystemExit"]
-
-
-def kill_the_second() -> None:
-    if rank() == 1:
-        os.kill(os.getpid(), signal.SIGKILL)
-    gather(0)
-
-
-@pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGKILL")
-def test_a_killed_process_is_noticed():
-    told, killed = together(kill_the_second)
-    assert killed is None and isinstance(told, LessonError)
-    assert "was ended from outside" in str(told) and "\n" not in str(told)
 
 
 @pytest.fixture

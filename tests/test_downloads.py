@@ -20,10 +20,10 @@ from support.processes import start
 from support.server import BODY, SHA256, running_server
 
 from helpers import ROOT, downloads
+from helpers.archives import WrongBytes
 from helpers.downloads import MANIFEST, fetch, fetch_photos
 from helpers.errors import LessonError
 from helpers.files import partial_path
-from helpers.own_images.archives import WrongBytes
 
 FETCH = """
 import pathlib, sys

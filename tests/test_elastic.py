@@ -1,4 +1,7 @@
-"""torchrun: a killed process costs the time since the last checkpoint, and nothing else."""
+"""torchrun: a killed process costs the time since the last checkpoint, and nothing else.
+
+What of this needs no torchrun stands in test_distributed.py, which runs daily. So does lesson 11, which starts it.
+"""
 
 import os
 import random
@@ -14,6 +17,8 @@ from support.helper_runs import assert_same
 from support.images import fill_with_insects
 
 from helpers import ROOT
+
+pytestmark = pytest.mark.nightly
 
 SCRIPT = ROOT / "tests" / "support" / "elastic.py"
 NOBODY = -1
@@ -43,11 +48,8 @@ def undisturbed(tmp_path_factory):
     return torch.load(folder / "end.pt", weights_only=True)
 
 
-DAILY = 1
-
-
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGKILL")
-@pytest.mark.parametrize("seed", [pytest.param(n, marks=[] if n == DAILY else pytest.mark.nightly) for n in range(20)])
+@pytest.mark.parametrize("seed", range(20))
 def test_a_process_killed_at_a_random_moment_changes_nothing(seed, undisturbed, tmp_path):
     generator = random.Random(seed)
     said = train(tmp_path / "run", killed=generator.randrange(2), after=generator.uniform(0, 0.5))
@@ -56,7 +58,6 @@ def test_a_process_killed_at_a_random_moment_changes_nothing(seed, undisturbed, 
     assert names(tmp_path / "run") == ["end.pt", "run.pt"]
 
 
-@pytest.mark.nightly
 def test_two_agents_are_two_machines(undisturbed, tmp_path):
     (tmp_path / "run").mkdir()
     how = ["--nnodes=2", "--nproc-per-node=1", "--rdzv-backend=c10d", "--rdzv-id=test"]
@@ -70,7 +71,6 @@ def test_two_agents_are_two_machines(undisturbed, tmp_path):
     assert_same(torch.load(tmp_path / "run" / "end.pt", weights_only=True), undisturbed, rtol=0, atol=0)
 
 
-@pytest.mark.nightly
 @pytest.mark.parametrize("method", ["probe", "fine-tune"])
 def test_the_command_on_two_processes(method, tmp_path):
     images = fill_with_insects(tmp_path / "images", 30)
@@ -95,7 +95,6 @@ def test_the_command_on_two_processes(method, tmp_path):
         assert written[1] == written[2]
 
 
-@pytest.mark.nightly
 def test_a_folder_without_classes_is_one_line_of_one_process(tmp_path):
     (tmp_path / "empty").mkdir()
     with torchrun(

@@ -86,7 +86,7 @@ def test_the_default_layer_is_the_last_one_with_places_that_the_head_reads():
     assert {architecture: cam_layer(meta_model(architecture)) for architecture in expected} == expected
 
 
-@pytest.mark.parametrize("frozen", [False, True])
+@pytest.mark.parametrize("frozen", [pytest.param(False, marks=pytest.mark.nightly), True])
 @pytest.mark.parametrize(
     "architecture",
     ["squeezenet1_1", "vgg11", "swin_t", "tf_efficientnet_lite0", "convnext_atto", "vit_tiny_patch16_224"],

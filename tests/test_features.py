@@ -190,7 +190,7 @@ def test_features_of_every_family(architecture, size):
 
 
 @pytest.mark.parametrize(("architecture", "size"), COMPUTED)
-@pytest.mark.parametrize("num_classes", [2, 3])
+@pytest.mark.parametrize("num_classes", [2, pytest.param(3, marks=pytest.mark.nightly)])
 def test_every_family_s_head_answers_as_its_probe(architecture, size, num_classes):
     torch.manual_seed(0)
     model = replace_head(load_model(None, architecture), num_classes)

@@ -17,13 +17,13 @@ from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 from torchvision.models import get_model
 
+from helpers.archives import WrongBytes
 from helpers.data import ImageDataset, load_image, make_dataloaders
 from helpers.errors import LessonError
 from helpers.features import penultimate_features
 from helpers.inference import load_saved, save_model
 from helpers.models import input_size, load_model, replace_head
 from helpers.own_images import check_folder, extract_pictures, split_folder
-from helpers.own_images.archives import WrongBytes
 from helpers.training import fine_tune, train_model
 from helpers.transforms import eval_transform, train_transform
 from helpers.weights import Preprocessing
@@ -209,7 +209,7 @@ def inception() -> nn.Module:
     return replace_head(get_model("inception_v3", weights=None, init_weights=False), 2)
 
 
-@pytest.mark.parametrize(("size", "probed"), [(64, False), (224, True)])
+@pytest.mark.parametrize(("size", "probed"), [(64, False), pytest.param(224, True, marks=pytest.mark.nightly)])
 def test_inception_says_that_pictures_are_too_small(inception, size, probed):
     data = TensorDataset(torch.rand(2, 3, size, size), torch.tensor([0, 1]))
     loaders = make_dataloaders({"train": data, "val": data})

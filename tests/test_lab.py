@@ -1,8 +1,8 @@
 """The browser lab in a real browser: its features are Python's, it stays usable, and its heads come home."""
 
-import json
 import re
 import shutil
+from base64 import b64decode, b64encode
 from pathlib import Path
 
 import numpy as np
@@ -11,27 +11,25 @@ import pytest
 import torch
 from markdown_it import MarkdownIt
 from PIL import Image
-from playwright.sync_api import Page, expect, sync_playwright
+from playwright.sync_api import Page, expect
+from safetensors.numpy import load
 from support.chromium import needs_chromium
 from support.images import INSECTS
-from support.web import launched, served, watched
+from support.web import served, watched
 
 from helpers.data import make_dataloader
 from helpers.evaluation import Accuracy
+from helpers.export import export_onnx
 from helpers.features import linear_probe, penultimate_features
 from helpers.images import load_image
-from helpers.inference import load_saved
+from helpers.inference import SavedModel, load_saved
 from helpers.models import load_model, replace_head
 from helpers.transforms import eval_transform
 from helpers.weights import EMBEDDED, SOURCES
 from tools import lab_files
 from tools.environment import ROOT
 
-pytestmark = [
-    pytest.mark.browser,
-    needs_chromium,
-    pytest.mark.skipif(not lab_files.RUNTIME.is_dir(), reason="npm's packages are not here: `make site` brings them"),
-]
+pytestmark = [pytest.mark.browser, needs_chromium]
 
 TOLERANCE = 1e-3
 ANTS, BEES = (sorted((INSECTS / "val" / name).glob("*.jpg")) for name in ("ants", "bees"))
@@ -57,12 +55,97 @@ def address(folder):
         yield address
 
 
+# --- Its programs, one by one
+
+
 @pytest.fixture(scope="module")
-def browser():
-    with sync_playwright() as playwright:
-        browser = launched(playwright)
-        yield browser
-        browser.close()
+def unusual(tmp_path_factory) -> list[Path]:
+    """Images as people have them: large and turned by their tag, grey, with transparency, long, smaller than needed."""
+    folder = tmp_path_factory.mktemp("unusual")
+    image = Image.open(ANTS[0]).convert("RGB")
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    image.resize((801, 533)).save(folder / "turned.png", exif=exif)
+    image.convert("L").save(folder / "grey.png")
+    clear = image.copy()
+    clear.putalpha(Image.linear_gradient("L").resize(image.size).point(lambda value: 255 * (value > 99)))
+    clear.save(folder / "clear.png")
+    image.resize((900, 140)).save(folder / "long.png")
+    image.resize((61, 47)).save(folder / "small.png")
+    return sorted(folder.iterdir())
+
+
+@pytest.fixture(scope="module")
+def programs(browser):
+    """A page beside the programs of the lab, which it may import."""
+    page = browser.new_page()
+    with served(ROOT / "site") as address:
+        page.goto(address + "lab/probe.js")
+        yield page
+    page.close()
+
+
+def as_url(path: Path) -> str:
+    return f"data:;base64,{b64encode(path.read_bytes()).decode()}"
+
+
+@pytest.mark.parametrize("weights", lab_files.NETWORKS)
+def test_an_image_is_prepared_as_in_python(programs, weights, unusual):
+    preprocessing = SOURCES[weights].preprocessing
+    program = """async ([url, preprocessing]) => {
+        const { decode, prepare } = await import(new URL("images.js", location));
+        const prepared = prepare(await decode(await (await fetch(url)).blob()), preprocessing);
+        const reader = new FileReader();
+        reader.readAsDataURL(new Blob([prepared]));
+        await new Promise((done) => reader.addEventListener("load", done));
+        return reader.result;
+    }"""
+    for path in (ANTS[0], *unusual):
+        url = programs.evaluate(program, [as_url(path), vars(preprocessing)])
+        found = np.frombuffer(b64decode(url.partition(",")[2]), dtype=np.float32)
+        expected = eval_transform(preprocessing)(load_image(path)).flatten()
+        assert np.abs(found - expected.numpy()).max() < TOLERANCE, path.name
+
+
+@pytest.mark.parametrize("classes", [2, 3])
+def test_the_probe_is_the_one_of_python(programs, classes):
+    generator = np.random.default_rng(0)
+    labels = np.arange(60) % classes
+    rows = (generator.normal(size=(60, 40)) + labels[:, None] * np.linspace(0, 1, 40)).astype(np.float32)
+    rows[:, 7] = 3  # one that never changes
+    program = """async ([rows, labels, classes]) => {
+        const { train, predict } = await import(new URL("probe.js", location));
+        const head = train(rows.map((row) => Float32Array.from(row)), labels, classes);
+        return rows.map((row) => predict(head, row));
+    }"""
+    found = programs.evaluate(program, [rows.tolist(), labels.tolist(), classes])
+    assert np.allclose(found, linear_probe(rows, labels).predict_proba(rows), atol=TOLERANCE)
+
+
+@pytest.mark.parametrize(("right", "total"), [(0, 3), (7, 8), (40, 40), (333, 400)])
+def test_the_interval_is_the_one_of_python(programs, right, total):
+    found = programs.evaluate(
+        "async ([a, b]) => (await import(new URL('probe.js', location))).interval(a, b)", [right, total]
+    )
+    assert found == pytest.approx([Accuracy(right, total).low, Accuracy(right, total).high], abs=1e-4)
+
+
+def test_python_reads_the_file_of_a_head(programs):
+    program = """async () => {
+        const { safetensors } = await import(new URL("files.js", location));
+        const tensors = { weight: { shape: [2, 3], values: Float32Array.of(1, 2, 3, 4, 5, 6) } };
+        return [...new Uint8Array(await safetensors(tensors, { name: "Käfer" }).arrayBuffer())];
+    }"""
+    assert load(bytes(programs.evaluate(program)))["weight"].tolist() == [[1, 2, 3], [4, 5, 6]]
+
+
+# --- The whole page
+
+
+def whole_page(test):
+    """It computes with the networks: only at night, where npm has brought what runs them."""
+    missing = "npm's packages are not here: `make site` brings them"
+    return pytest.mark.nightly(pytest.mark.skipif(not lab_files.RUNTIME.is_dir(), reason=missing)(test))
 
 
 @pytest.fixture
@@ -100,24 +183,8 @@ def features_in_python(weights: str, paths: list[Path]) -> np.ndarray:
     return penultimate_features(load_model(weights), make_dataloader(dataset))[0]
 
 
-@pytest.fixture(scope="module")
-def unusual(tmp_path_factory) -> list[Path]:
-    """Images as people have them: large and turned by their tag, grey, with transparency, long, smaller than needed."""
-    folder = tmp_path_factory.mktemp("unusual")
-    image = Image.open(ANTS[0]).convert("RGB")
-    exif = Image.Exif()
-    exif[0x0112] = 6
-    image.resize((801, 533)).save(folder / "turned.png", exif=exif)
-    image.convert("L").save(folder / "grey.png")
-    clear = image.copy()
-    clear.putalpha(Image.linear_gradient("L").resize(image.size).point(lambda value: 255 * (value > 99)))
-    clear.save(folder / "clear.png")
-    image.resize((900, 140)).save(folder / "long.png")
-    image.resize((61, 47)).save(folder / "small.png")
-    return sorted(folder.iterdir())
-
-
-@pytest.mark.parametrize("weights", ["embedded", pytest.param("imagenet", marks=pytest.mark.nightly)])
+@whole_page
+@pytest.mark.parametrize("weights", lab_files.NETWORKS)
 def test_the_features_are_those_of_python(lab, weights, unusual):
     lab.get_by_role("radio").nth(list(lab_files.NETWORKS).index(weights)).check()
     paths = [*ANTS[:5], *unusual]
@@ -130,6 +197,7 @@ def test_the_features_are_those_of_python(lab, weights, unusual):
     assert difference.max() < TOLERANCE, dict(zip([path.name for path in paths], difference, strict=True))
 
 
+@whole_page
 def test_from_images_to_a_model_in_python(lab, tmp_path):
     for number, paths in enumerate((ANTS, BEES)):
         lab.get_by_label("Name of the class").nth(number).fill(("ants", "bees")[number])
@@ -164,29 +232,7 @@ def test_from_images_to_a_model_in_python(lab, tmp_path):
         assert f"{path.name}: {next(iter(model.predict(path)))}" in answer.inner_text()
 
 
-@pytest.mark.parametrize("classes", [2, 3])
-def test_the_probe_is_the_one_of_python(lab, classes):
-    generator = np.random.default_rng(0)
-    labels = np.arange(60) % classes
-    rows = (generator.normal(size=(60, 40)) + labels[:, None] * np.linspace(0, 1, 40)).astype(np.float32)
-    rows[:, 7] = 3  # one that never changes
-    program = """async ([rows, labels, classes, url]) => {
-        const { train, predict } = await import(url);
-        const head = train(rows.map((row) => Float32Array.from(row)), labels, classes);
-        return rows.map((row) => predict(head, row));
-    }"""
-    url = lab.evaluate("new URL('lab/probe.js', location).href")
-    found = lab.evaluate(program, [rows.tolist(), labels.tolist(), classes, url])
-    assert np.allclose(found, linear_probe(rows, labels).predict_proba(rows), atol=TOLERANCE)
-
-
-@pytest.mark.parametrize(("right", "total"), [(0, 3), (7, 8), (40, 40), (333, 400)])
-def test_the_interval_is_the_one_of_python(lab, right, total):
-    url = lab.evaluate("new URL('lab/probe.js', location).href")
-    found = lab.evaluate("async ([a, b, url]) => (await import(url)).interval(a, b)", [right, total, url])
-    assert found == pytest.approx([Accuracy(right, total).low, Accuracy(right, total).high], abs=1e-4)
-
-
+@whole_page
 def test_bad_files_are_named_and_the_rest_is_used(lab, tmp_path):
     (tmp_path / "notes.txt").write_text("no image")
     (tmp_path / "empty.jpg").touch()
@@ -199,7 +245,7 @@ def test_bad_files_are_named_and_the_rest_is_used(lab, tmp_path):
     assert lab.locator(".count").first.inner_text() == "2 images"
 
 
-@pytest.mark.nightly
+@whole_page
 def test_all_of_it_works_with_the_keyboard(lab):
     """From one control to the next with Tab; a file is chosen in a window of the system, which Space opens."""
 
@@ -242,7 +288,7 @@ def test_all_of_it_works_with_the_keyboard(lab):
     reach("model")
 
 
-@pytest.mark.nightly
+@whole_page
 @pytest.mark.parametrize(("name", "classes"), [("Ants and bees", 2), ("Six species", 6)])
 def test_an_example_is_better_than_guessing(lab, name, classes):
     lab.get_by_role("button", name=name).click()
@@ -259,45 +305,71 @@ def test_an_example_is_better_than_guessing(lab, name, classes):
 # --- A model from Python
 
 
-def exported(path: Path, metadata: dict[str, str]) -> torch.nn.Module:
-    """A small network as lesson 10 exports it; returns the network."""
+@whole_page
+@pytest.mark.parametrize("precision", ["float32", "float16"])
+def test_a_model_of_python_answers_as_there(lab, tmp_path, precision):
     torch.manual_seed(0)
-    model = replace_head(load_model("embedded"), 3).eval()
-    options = {"dynamo": True, "dynamic_shapes": ({0: torch.export.Dim("images")},), "verbose": False}
-    proto = torch.onnx.export(model, (torch.zeros(2, 3, 128, 128),), **options).model_proto
-    for key, value in metadata.items():
-        proto.metadata_props.add(key=key, value=value)
-    onnx.save(proto, path)
-    return model
+    network = replace_head(load_model("embedded"), 3).eval()
+    model = SavedModel(network, "resnet18", ["ants", "bees", "wasps"], EMBEDDED)
+    for path in export_onnx(model, tmp_path / "model.onnx", precision):
+        lab.locator("#model").set_input_files(path)
+        expect(lab.locator("#model-text")).to_contain_text(f"{path.name} tells 3 classes apart: ants, bees, wasps")
+        lab.locator("#ask").set_input_files([BEES[0]])
+        meters = lab.locator("#answers meter")
+        expect(meters).to_have_count(3)
+        shown = {m.get_attribute("aria-label"): float(m.get_attribute("value")) for m in meters.all()}
+        close = TOLERANCE if precision == "float32" else 10 * TOLERANCE
+        assert shown == pytest.approx(model.predict(BEES[0]), abs=close), path.name
 
 
-METADATA = {
-    "input": "tensor",
-    "class_names": json.dumps(["ants", "bees", "wasps"]),
-    "preprocessing": json.dumps(vars(EMBEDDED)),
-}
-
-
-@pytest.mark.nightly
-def test_a_model_of_python_answers_as_there(lab, tmp_path):
-    model = exported(tmp_path / "model.onnx", METADATA)
-    lab.locator("#model").set_input_files(tmp_path / "model.onnx")
-    expect(lab.locator("#model-text")).to_contain_text("tells 3 classes apart: ants, bees, wasps", timeout=60_000)
-    lab.locator("#ask").set_input_files([BEES[0]])
-    meters = lab.locator("#answers meter")
-    expect(meters).to_have_count(3)
-    shown = {m.get_attribute("aria-label"): float(m.get_attribute("value")) for m in meters.all()}
-    with torch.inference_mode():
-        expected = model(eval_transform(EMBEDDED)(load_image(BEES[0]))[None]).softmax(1)[0].tolist()
-    assert shown == pytest.approx(dict(zip(["ants", "bees", "wasps"], expected, strict=True)), abs=TOLERANCE)
-
-
+@whole_page
 def test_what_is_no_such_model_is_said(lab, tmp_path):
     (tmp_path / "notes.onnx").write_text("no model")
     onnx.save(onnx.helper.make_model(onnx.helper.make_graph([], "empty", [], [])), tmp_path / "bare.onnx")
     for name in ("notes.onnx", "bare.onnx"):
         lab.locator("#model").set_input_files(tmp_path / name)
         expect(lab.locator("#model-text")).to_contain_text(f"{name} cannot be used")
+
+
+@whole_page
+def test_images_after_a_model_go_through_the_chosen_network(lab, tmp_path):
+    """The worker holds one network: the page says which, and brings the other one back."""
+    model = SavedModel(replace_head(load_model("embedded"), 3).eval(), "resnet18", ["a", "b", "c"], EMBEDDED)
+    lab.locator("#model").set_input_files(export_onnx(model, tmp_path / "model.onnx")[0])
+    expect(lab.locator("#model-text")).to_contain_text("tells 3 classes apart")
+    give(lab, 0, ANTS[:2])
+    expect(lab.locator("#model")).to_be_disabled()
+    finished(lab)
+    assert np.abs(features_of(lab)[0] - features_in_python("embedded", ANTS[:2])).max() < TOLERANCE
+    expect(lab.locator("#model-text")).to_be_empty()
+    expect(lab.locator("#ask")).to_be_disabled()
+
+
+# --- The camera, and no network
+
+
+@whole_page
+def test_the_camera_takes_pictures(lab):
+    lab.get_by_role("button", name="Use the camera").click()
+    for number in (1, 2):
+        for _ in range(2):
+            lab.get_by_role("button", name=f"Take a picture of class {number}").click()
+    finished(lab)
+    assert [rows.shape for rows in features_of(lab)] == [(2, 512)] * 2
+    lab.get_by_role("button", name="Train", exact=True).click()
+    lab.get_by_role("button", name="What the camera sees").click()
+    expect(lab.locator("#answers meter")).to_have_count(2)
+    lab.get_by_role("button", name="Turn the camera off").click()
+    assert lab.evaluate("document.getElementById('camera').srcObject") is None
+    expect(lab.get_by_role("button", name="Take a picture of class 1")).to_be_hidden()
+
+
+@whole_page
+def test_without_a_camera_that_is_said(lab):
+    lab.evaluate("void (navigator.mediaDevices.getUserMedia = () => Promise.reject(new Error('there is none')))")
+    lab.get_by_role("button", name="Use the camera").click()
+    expect(lab.locator("#problems")).to_have_text("The camera cannot be used: there is none.")
+    expect(lab.get_by_role("button", name="Use the camera")).to_be_visible()
 
 
 # --- Many images
@@ -312,7 +384,7 @@ def copies(folder: Path, names: list[str], number: int) -> None:
             shutil.copy(sources[(k * number + n) % len(sources)], folder / name / f"{n:04d}.jpg")
 
 
-@pytest.mark.nightly
+@whole_page
 def test_ten_classes_with_five_hundred_images_leave_the_page_free(lab, tmp_path):
     names = [f"class{n}" for n in range(10)]
     copies(tmp_path / "many", names, 50)

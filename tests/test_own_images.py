@@ -39,7 +39,10 @@ def make_folder(folder, classes: int, per_class: int):
 
 
 @pytest.mark.filterwarnings("ignore:.*collect more")
-@pytest.mark.parametrize(("classes", "per_class"), [(2, 20), (150, 3), (2, 750)])
+@pytest.mark.parametrize(
+    ("classes", "per_class"),
+    [(2, 20), (40, 3), *(pytest.param(*many, marks=pytest.mark.nightly) for many in ((150, 3), (2, 750)))],
+)
 def test_few_and_many_go_the_whole_way(train_on, tmp_path, classes, per_class):
     folder = make_folder(tmp_path / "images", classes, per_class)
     model, datasets = train_on(folder, Preprocessing(64))

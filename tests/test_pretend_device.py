@@ -44,6 +44,14 @@ def same(first: nn.Module, second: nn.Module) -> None:
         torch.testing.assert_close(mine.cpu(), other.cpu(), msg=lambda text, name=name: f"{name}: {text}")
 
 
+def test_a_view_of_a_parameter_is_one_in_inference_mode_too():
+    parameter = nn.Parameter(torch.ones(1, 3)).to(DEVICE)
+    with torch.inference_mode():
+        view, product = parameter.expand(2, -1), parameter * 2
+        assert torch.cat([view, product]).is_inference() and product.is_inference()
+    assert not view.is_inference()
+
+
 # --- What is refused, and what is not
 
 ON, OFF = torch.arange(4.0).to(DEVICE), torch.arange(4.0)

@@ -192,6 +192,5 @@ def test_names_choose_notebooks_and_an_unknown_one_is_said(write, monkeypatch, c
     assert refresh_notebooks.main() == 0
     assert capsys.readouterr().out == "00_sample.ipynb: stored\n"
     monkeypatch.setattr(sys, "argv", ["refresh_notebooks", "07"])
-    with pytest.raises(SystemExit):
+    with pytest.raises(SystemExit, match="no notebook's name begins with 07"):
         refresh_notebooks.main()
-    assert "no notebook's name begins with 07" in capsys.readouterr().err

@@ -3,21 +3,24 @@
 import html
 import json
 import re
+import shutil
 from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import ipywidgets
 import matplotlib.pyplot as plt
+import nbformat
 import pytest
-from playwright.sync_api import sync_playwright
+from nbformat import v4
 from support.chromium import needs_chromium
-from support.web import launched, served, watched
+from support.web import served, watched
 
 from helpers.widgets import Explorer
 from tools import explorer_states, lab_files, web_edition, web_pages
 from tools.environment import ROOT
 from tools.exercise_cells import exercises_of
+from tools.notebook_hygiene import Lesson
 
 AXE = ROOT / "build" / "npm" / "node_modules" / "axe-core" / "axe.min.js"
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
@@ -26,6 +29,10 @@ FIRST_PAGE_BYTES = 500_000  # before images
 MOST_SHIFT = 0.02  # of the layout, as browsers count it; 0.1 is called good
 
 needs_npm = pytest.mark.skipif(not AXE.is_file(), reason="npm's packages are not here: `make site` brings them")
+
+
+LESSONS = web_pages.lessons()
+LESSON = f"notebooks/{LESSONS[0].path.stem}.html"
 
 
 @pytest.fixture(scope="session")
@@ -45,30 +52,49 @@ def sources() -> list[Path]:
 
 
 @pytest.fixture(scope="session")
+def small_site(tmp_path_factory) -> Path:
+    """The first lesson, the glossary and a page of the API, alone: built in seconds."""
+    folder = tmp_path_factory.mktemp("site")
+    pages, files = folder / "pages", folder / "files"
+    for name in (pages / "notebooks", pages / "api", files / "notebooks", files / "_static"):
+        name.mkdir(parents=True)
+    lesson = LESSONS[0]
+    page = web_pages.page_of(lesson, folder, files / "_static" / "explorers")
+    nbformat.write(page, pages / "notebooks" / lesson.path.name)
+    shutil.copy(lesson.path, files / "notebooks")
+    shutil.copy(ROOT / "docs" / "insects.jpg", files / "_static" / "preview.jpg")
+    shutil.copy(ROOT / "site" / "sw.js", files)
+    (pages / "glossary.md").write_text(web_pages.glossary_page(), encoding="utf-8")
+    (pages / "api" / "helpers.features.md").write_text(web_pages.api_pages()["helpers.features"], encoding="utf-8")
+    contents = "\n".join(["notebooks/*", "glossary", "api/*"])
+    index = f"# A small site\n\n```{{toctree}}\n:glob:\n\n{contents}\n```\n"
+    (pages / "index.md").write_text(index, encoding="utf-8")
+    elsewhere = "suppress_warnings=myst.header,myst.xref_missing"  # links to the other lessons
+    web_edition.render(pages, files, folder / "built", "-D", elsewhere)
+    return folder / "built"
+
+
+@pytest.fixture(params=["small", pytest.param("whole", marks=pytest.mark.nightly)])
+def edition(request) -> Path:
+    return request.getfixturevalue("small_site" if request.param == "small" else "site")
+
+
+@pytest.fixture(scope="module")
 def address(site):
     with served(site) as address:
         yield address
-
-
-@pytest.fixture(scope="session")
-def browser():
-    with sync_playwright() as playwright:
-        browser = launched(playwright)
-        yield browser
-        browser.close()
 
 
 def names_of(site: Path) -> list[str]:
     return sorted(path.relative_to(site).as_posix() for path in site.rglob("*.html") if "_static" not in path.parts)
 
 
-LESSONS = web_pages.lessons()
-LESSON = f"notebooks/{LESSONS[0].path.stem}.html"
-A_FEW = ["index.html", LESSON, "lab.html", "api/helpers.features.html", "search.html"]
-
-
-def chosen(site: Path, names: list[str] | None) -> list[str]:
-    return names_of(site) if names is None else names
+def lesson_pages(site: Path) -> list[tuple[Lesson, str]]:
+    """The lessons of a site, each with its page."""
+    pages = [(lesson, site / "notebooks" / f"{lesson.path.stem}.html") for lesson in LESSONS]
+    found = [(lesson, page.read_text(encoding="utf-8")) for lesson, page in pages if page.is_file()]
+    assert len(found) in (1, len(LESSONS))
+    return found
 
 
 # --- What the pages hold
@@ -92,6 +118,7 @@ class Contents(HTMLParser):
         self.links += [its[name] for name in ("href", "src") if its.get(name)]
 
 
+@pytest.mark.nightly
 def test_every_link_within_the_site_leads_somewhere(site):
     contents = {name: Contents(site / name) for name in names_of(site)}
     lost = []
@@ -110,16 +137,15 @@ def test_every_link_within_the_site_leads_somewhere(site):
     assert not lost
 
 
-def test_every_picture_has_words_and_a_size(site):
-    pictures = [(name, its) for name in names_of(site) for its in Contents(site / name).pictures]
-    assert len(pictures) > 20
+def test_every_picture_has_words_and_a_size(edition):
+    pictures = [(name, its) for name in names_of(edition) for its in Contents(edition / name).pictures]
+    assert len(pictures) >= 2 * len(lesson_pages(edition))
     assert not [name for name, its in pictures if len(its.get("alt", "")) < 5 or "width" not in its]
 
 
-def test_each_lesson_is_a_page_with_its_outputs_and_its_file(site):
-    for lesson in LESSONS:
-        page = (site / "notebooks" / f"{lesson.path.stem}.html").read_text(encoding="utf-8")
-        assert (site / "notebooks" / lesson.path.name).read_bytes() == lesson.path.read_bytes()
+def test_each_lesson_is_a_page_with_its_outputs_and_its_file(edition):
+    for lesson, page in lesson_pages(edition):
+        assert (edition / "notebooks" / lesson.path.name).read_bytes() == lesson.path.read_bytes()
         assert page.count("cell_input") == len(lesson.code)
         for where in (
             "colab.research.google.com",
@@ -130,7 +156,7 @@ def test_each_lesson_is_a_page_with_its_outputs_and_its_file(site):
             assert where in page, where
 
 
-def test_hints_and_solution_open_in_steps(site):
+def test_hints_and_solution_open_in_steps(edition):
     class Steps(HTMLParser):
         depth = deepest = 0
 
@@ -141,8 +167,7 @@ def test_hints_and_solution_open_in_steps(site):
         def handle_endtag(self, tag):
             self.depth -= tag == "details"
 
-    for lesson in LESSONS:
-        page = (site / "notebooks" / f"{lesson.path.stem}.html").read_text(encoding="utf-8")
+    for lesson, page in lesson_pages(edition):
         said = " ".join(html.unescape(re.sub(r"<[^>]+>", "", page)).split())
         exercises = list(exercises_of(lesson.path))
         steps = Steps()
@@ -153,9 +178,8 @@ def test_hints_and_solution_open_in_steps(site):
             assert " ".join(exercise.answer.split()) in said
 
 
-def test_a_page_says_what_it_teaches(site):
-    for lesson in LESSONS:
-        page = (site / "notebooks" / f"{lesson.path.stem}.html").read_text(encoding="utf-8")
+def test_a_page_says_what_it_teaches(edition):
+    for lesson, page in lesson_pages(edition):
         about = json.loads(re.search(r'<script type="application/ld\+json">(.+?)</script>', page)[1])
         assert about["@type"] == "LearningResource"
         assert about["name"] == web_pages.plain(web_pages.title_of(lesson))
@@ -164,25 +188,25 @@ def test_a_page_says_what_it_teaches(site):
         assert about["license"].startswith("https://creativecommons.org/licenses/by/4.0")
         preview = dict(re.findall(r'property="(og:\w+)" content="([^"]+)"', page))
         assert {"og:title", "og:description", "og:url", "og:image"} <= preview.keys()
-        assert (site / preview["og:image"].removeprefix(web_pages.HOME)).is_file()
+        assert (edition / preview["og:image"].removeprefix(web_pages.HOME)).is_file()
         assert web_pages.table_of_lessons()[lesson.path.stem], "the README's table has no such lesson"
 
 
-def test_terms_lead_to_the_glossary(site):
-    glossary = Contents(site / "glossary.html")
+def test_terms_lead_to_the_glossary(edition):
+    glossary = Contents(edition / "glossary.html")
     link = re.compile(r'<a class="term[^"]*" href="\.\./glossary\.html#([\w-]+)" title="[^"]{20,}"')
     found = 0
-    for lesson in LESSONS:
-        places = link.findall((site / "notebooks" / f"{lesson.path.stem}.html").read_text(encoding="utf-8"))
+    for _, page in lesson_pages(edition):
+        places = link.findall(page)
         assert set(places) <= glossary.anchors
         assert len(places) == len(set(places)), "only the first use is a link"
         found += len(places)
     assert len(web_pages.terms()) > 10
-    assert found > len(LESSONS)
+    assert found > len(lesson_pages(edition))
 
 
-def test_the_docstrings_are_there(site):
-    page = (site / "api" / "helpers.features.html").read_text(encoding="utf-8")
+def test_the_docstrings_are_there(edition):
+    page = (edition / "api" / "helpers.features.html").read_text(encoding="utf-8")
     assert "linear_probe" in page
     assert "Logistic regression on standardised features" in page
     assert 'class="nv">`' not in page
@@ -201,26 +225,25 @@ def test_without_npm_the_rest_is_built_and_that_is_said(tmp_path, monkeypatch):
 @pytest.mark.nightly
 @pytest.mark.browser
 @needs_chromium
-@pytest.mark.parametrize("names", [A_FEW, None], ids=["a few", "all"])
 class TestInABrowser:
-    def test_no_page_asks_another_host(self, site, address, browser, names):
+    def test_no_page_asks_another_host(self, site, address, browser):
         page = browser.new_page()
         asked, wrong = watched(page)
-        for name in chosen(site, names):
+        for name in names_of(site):
             page.goto(address + name, wait_until="networkidle")
         page.close()
-        assert len(asked) > len(chosen(site, names))
+        assert len(asked) > len(names_of(site))
         assert not [url for url in asked if not url.startswith((address, "data:", "blob:"))]
         assert not wrong
 
     @needs_npm
     @pytest.mark.parametrize("scheme", ["light", "dark"])
     @pytest.mark.parametrize("viewport", [DESKTOP, PHONE], ids=["desktop", "phone"])
-    def test_nobody_meets_a_barrier(self, site, address, browser, names, scheme, viewport):
+    def test_nobody_meets_a_barrier(self, site, address, browser, scheme, viewport):
         context = browser.new_context(viewport=viewport, color_scheme=scheme)
         page = context.new_page()
         found = {}
-        for name in chosen(site, names):
+        for name in names_of(site):
             page.goto(address + name, wait_until="networkidle")
             page.add_script_tag(path=AXE)
             result = page.evaluate("rules => axe.run({runOnly: rules})", RULES)
@@ -231,7 +254,7 @@ class TestInABrowser:
         context.close()
         assert not found
 
-    def test_nothing_jumps_and_nothing_is_wider_than_the_page(self, site, address, browser, names):
+    def test_nothing_jumps_and_nothing_is_wider_than_the_page(self, site, address, browser):
         context = browser.new_context(viewport=PHONE)
         page = context.new_page()
         watch = """new PerformanceObserver(list => {
@@ -239,7 +262,7 @@ class TestInABrowser:
         }).observe({type: "layout-shift", buffered: true})"""
         page.add_init_script(watch)
         bad = {}
-        for name in chosen(site, names):
+        for name in names_of(site):
             page.goto(address + name, wait_until="networkidle")
             shift = page.evaluate("window.shift || 0")
             wide = page.evaluate("document.documentElement.scrollWidth - innerWidth")
@@ -320,9 +343,29 @@ class TestTheFirstPage:
         context.close()
 
 
+@pytest.mark.browser
+@needs_chromium
+def test_what_was_read_is_there_without_a_network(small_site, browser):
+    context = browser.new_context()
+    page = context.new_page()
+    with served(small_site) as address:
+        page.goto(address + LESSON, wait_until="networkidle")
+        read = page.evaluate(
+            "[location, ...performance.getEntriesByType('resource')].map(({href, name}) => href ?? name)"
+        )
+        rules = page.evaluate("[...document.styleSheets].map(({cssRules}) => cssRules.length)")
+        kept = "urls => Promise.all(urls.map(url => caches.match(url.split('?')[0]))).then(all => all.every(Boolean))"
+        page.wait_for_function(kept, arg=read)
+    page.goto(address + LESSON)
+    assert page.locator("h1").is_visible()
+    assert page.evaluate("[...document.styleSheets].map(({cssRules}) => cssRules.length)") == rules != []
+    context.close()
+
+
 # --- Explorers
 
 
+@pytest.fixture(scope="module")
 def small_explorer() -> Explorer:
     def draw(size, colour, grid):
         figure, ax = plt.subplots(figsize=(2, 1))
@@ -338,10 +381,16 @@ def small_explorer() -> Explorer:
     )
 
 
-def test_the_states_of_an_explorer_are_what_it_draws(tmp_path):
-    explorer = small_explorer()
-    explorer_states.render(explorer, tmp_path / "small")
-    rendered = json.loads((tmp_path / "small" / "states.json").read_text())
+@pytest.fixture(scope="module")
+def states(small_explorer, tmp_path_factory) -> Path:
+    """The folder of its states."""
+    folder = tmp_path_factory.mktemp("states") / "small"
+    explorer_states.render(small_explorer, folder)
+    return folder
+
+
+def test_the_states_of_an_explorer_are_what_it_draws(small_explorer, states):
+    rendered = json.loads((states / "states.json").read_text())
     assert [control["values"] for control in rendered["controls"]] == [
         ["1", "2", "3", "4"],
         ["red", "blue"],
@@ -350,8 +399,26 @@ def test_the_states_of_an_explorer_are_what_it_draws(tmp_path):
     assert len(rendered["states"]) == 16
     assert rendered["states"]["3,1,1"][1] == "size 4, blue, with a grid"
     home = ",".join(str(control["start"]) for control in rendered["controls"])
-    assert rendered["states"][home][1] == explorer.text
-    assert len({(tmp_path / "small" / file).read_bytes() for file, _ in rendered["states"].values()}) == 16
+    assert rendered["states"][home][1] == small_explorer.text
+    assert len({(states / file).read_bytes() for file, _ in rendered["states"].values()}) == 16
+
+
+@pytest.mark.nightly
+def test_a_lesson_runs_as_far_as_its_explorer(tmp_path):
+    """Also one that calls something `_`, where IPython otherwise keeps the last result."""
+    explorer = """\
+import matplotlib.pyplot as plt
+from ipywidgets import Checkbox
+from helpers.widgets import Explorer
+Explorer(lambda grid: (plt.figure(figsize=(1, 1)), f"grid: {grid}"), grid=Checkbox())"""
+    data = {"image/png": "", "text/plain": "grid: False"}
+    shown = v4.new_output("execute_result", data, execution_count=2)
+    cells = [v4.new_code_cell("_ = 1"), v4.new_code_cell(explorer, outputs=[shown]), v4.new_code_cell("1 / 0")]
+    nbformat.write(v4.new_notebook(cells=cells), tmp_path / "00_small.ipynb")
+    assert explorer_states.render_lesson(tmp_path / "00_small.ipynb", tmp_path) == "00_small.ipynb: 1 explorers"
+    (rendered,) = tmp_path.glob("00_small-*/states.json")
+    sentences = [sentence for _, sentence in json.loads(rendered.read_text())["states"].values()]
+    assert sentences == ["grid: False", "grid: True"]
 
 
 def test_many_controls_move_one_at_a_time():
@@ -370,33 +437,32 @@ def test_a_long_slider_keeps_its_ends_and_its_start(start):
     assert len(values) <= 12
 
 
-@pytest.fixture
-def page_with_explorer(tmp_path, site):
-    """A page with one explorer on it."""
-    explorer = small_explorer()
-    explorer_states.render(explorer, tmp_path / "states" / "small")
-    bundle = explorer._repr_mimebundle_()
-    output = {"output_type": "execute_result", "data": {key: bundle[key] for key in ("image/png", "text/plain")}}
-    from nbformat import v4
-
+@pytest.fixture(scope="module")
+def page_with_explorer(small_explorer, states, tmp_path_factory) -> Path:
+    """A site with one page, with an explorer on it."""
+    site = tmp_path_factory.mktemp("site")
+    data, _ = small_explorer._repr_mimebundle_()
+    output = {"output_type": "execute_result", "data": {key: data[key] for key in ("image/png", "text/plain")}}
     cell = v4.new_code_cell("explorer", outputs=[v4.new_output(**output, execution_count=1)])
-    pictures = tmp_path / "site" / "_static" / "explorers"
-    figure = web_pages.explorer(cell, "small", tmp_path / "states", pictures)
-    (tmp_path / "site" / "notebooks").mkdir()
-    script = (site / "_static" / "site.js").read_text(encoding="utf-8")
-    body = f"<!doctype html><title>t</title><body>{figure}<script>{script}</script></body>"
-    (tmp_path / "site" / "notebooks" / "page.html").write_text(body, encoding="utf-8")
-    return tmp_path / "site"
+    pictures = site / "_static" / "explorers"
+    figure = web_pages.explorer(cell, states.name, states.parent, pictures)
+    (site / "notebooks").mkdir()
+    shutil.copy(ROOT / "site" / "sw.js", site)
+    script = (ROOT / "site" / "static" / "site.js").read_text(encoding="utf-8")
+    head = '<!doctype html><html data-content_root="../"><title>t</title><link rel="icon" href="data:,">'
+    body = f"{head}<body>{figure}<script>{script}</script></body></html>"
+    (site / "notebooks" / "page.html").write_text(body, encoding="utf-8")
+    return site
 
 
-@pytest.mark.nightly
 @pytest.mark.browser
 @needs_chromium
-def test_an_explorer_moves_with_the_keyboard(page_with_explorer, browser):
+@pytest.mark.parametrize("as_file", [False, True], ids=["served", "opened as a file"])
+def test_an_explorer_moves_with_the_keyboard(page_with_explorer, browser, as_file):
     with served(page_with_explorer) as address:
         page = browser.new_page()
         _, wrong = watched(page)
-        page.goto(address + "notebooks/page.html")
+        page.goto((page_with_explorer.as_uri() + "/" if as_file else address) + "notebooks/page.html")
         caption = page.locator("figcaption")
         assert caption.inner_text() == "size 2, red, without a grid"
         page.get_by_label("size").focus()
@@ -414,7 +480,6 @@ def test_an_explorer_moves_with_the_keyboard(page_with_explorer, browser):
         page.close()
 
 
-@pytest.mark.nightly
 @pytest.mark.browser
 @needs_chromium
 def test_without_javascript_picture_and_sentence_stay(page_with_explorer, browser):

@@ -6,8 +6,7 @@ from pathlib import Path
 import nbformat
 import pytest
 from nbformat import v4
-from playwright.sync_api import sync_playwright
-from support.chromium import CHROMIUM, needs_chromium
+from support.chromium import needs_chromium
 
 from tools import slides
 from tools.environment import NOTEBOOKS
@@ -86,27 +85,24 @@ def test_without_reveal_it_says_what_brings_it(built, monkeypatch):
 @pytest.mark.browser
 @needs_chromium
 @pytest.mark.skipif(not slides.REVEAL.is_dir(), reason="reveal.js is not here: `make slides` brings it")
-def test_a_browser_shows_all_of_a_slide(tmp_path, monkeypatch):
+def test_a_browser_shows_all_of_a_slide(browser, tmp_path, monkeypatch):
     monkeypatch.setattr(slides, "SLIDES", tmp_path)
     long = v4.new_code_cell("\n".join(f"line_{n} = {n}" for n in range(60)))
     cells = [v4.new_markdown_cell("# Title"), long, v4.new_markdown_cell("## Part"), v4.new_code_cell("last")]
     nbformat.write(v4.new_notebook(cells=cells), tmp_path / "00_small.ipynb")
     built = slides.build(tmp_path / "00_small.ipynb")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
-        page = browser.new_context(offline=True, viewport={"width": 1280, "height": 720}).new_page()
-        asked = []
-        page.on("request", lambda request: asked.append(request.url))
-        page.goto(built.as_uri())
-        page.wait_for_function("window.Reveal && Reveal.isReady()")
-        assert page.get_by_role("heading", name="Title").is_visible()
-        page.mouse.move(640, 360)
-        page.mouse.wheel(0, 5000)
-        page.wait_for_function("Reveal.getCurrentSlide().scrollTop > 0", timeout=10_000)
-        end = page.get_by_text("line_59", exact=True).bounding_box()
-        assert 0 <= end["y"] and end["y"] + end["height"] <= 720, "the end of a long slide is cut off"
-        page.keyboard.press("Space")
-        page.wait_for_function("Reveal.getIndices().h === 1")
-        assert page.get_by_text("last", exact=True).is_visible()
-        assert [url for url in asked if not url.startswith("data:")] == [built.as_uri()]
-        browser.close()
+    page = browser.new_context(offline=True, viewport={"width": 1280, "height": 720}).new_page()
+    asked = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.goto(built.as_uri())
+    page.wait_for_function("window.Reveal && Reveal.isReady()")
+    assert page.get_by_role("heading", name="Title").is_visible()
+    page.mouse.move(640, 360)
+    page.mouse.wheel(0, 5000)
+    page.wait_for_function("Reveal.getCurrentSlide().scrollTop > 0", timeout=10_000)
+    end = page.get_by_text("line_59", exact=True).bounding_box()
+    assert 0 <= end["y"] and end["y"] + end["height"] <= 720, "the end of a long slide is cut off"
+    page.keyboard.press("Space")
+    page.wait_for_function("Reveal.getIndices().h === 1")
+    assert page.get_by_text("last", exact=True).is_visible()
+    assert [url for url in asked if not url.startswith("data:")] == [built.as_uri()]

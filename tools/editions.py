@@ -14,7 +14,7 @@ import nbformat
 from tools import environment, nbgrader_course, slides
 from tools.exercise_cells import answered, exercise_of, exercises_of
 from tools.notebook_hygiene import Lesson
-from tools.refresh_notebooks import Refused, execute, normalise
+from tools.refresh_notebooks import Refused, execute, for_lessons, normalise
 
 TEACHER = environment.ROOT / "build" / "teacher"
 
@@ -50,15 +50,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="Make another edition of the lessons.")
     parser.add_argument("edition", choices=EDITIONS)
     build = EDITIONS[parser.parse_args().edition]
-    environment.enter()
-    failed = False
-    for path in sorted(environment.NOTEBOOKS.glob("*.ipynb")):
-        try:
-            print(build(path).relative_to(environment.ROOT), flush=True)
-        except Refused as refusal:
-            failed = True
-            print(refusal, file=sys.stderr, flush=True)
-    return int(failed)
+    return for_lessons(lambda path: str(build(path).relative_to(environment.ROOT)))
 
 
 if __name__ == "__main__":

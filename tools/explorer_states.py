@@ -3,14 +3,15 @@
     python -m tools.explorer_states          of all lessons
     python -m tools.explorer_states 00 03    of the lessons whose names begin so
 
-It runs each lesson that has explorers, and draws each of them over a grid of its controls. What was rendered from the
-same code is kept.
+It runs each lesson that has explorers, as far as the last of them, and draws each over a grid of its controls. What was
+rendered from the same code is kept.
 """
 
 import argparse
 import io
 import itertools
 import json
+import math
 import shutil
 import sys
 from pathlib import Path
@@ -23,9 +24,8 @@ from nbformat import v4
 from PIL import Image
 
 from helpers.widgets import Explorer
-from tools import environment
 from tools.notebook_hygiene import Lesson
-from tools.refresh_notebooks import Refused, execute
+from tools.refresh_notebooks import execute, for_lessons
 from tools.web_pages import EXPLORERS, explorer_name, is_explorer
 
 MOST_STATES = 240  # of an explorer
@@ -41,8 +41,8 @@ def grid(controls: dict[str, ipywidgets.Widget], most: int = MOST_STATES) -> tup
     offered = [values_of(control) for control in controls.values()]
     for fewest in (100, 30, 20, 15, 12, 10, 8, 6, 5):
         thinned = [thin(values, start, fewest) for values, start in offered]
-        states = list(itertools.product(*(range(len(values)) for values, _ in thinned)))
-        if len(states) <= most:
+        if math.prod(len(values) for values, _ in thinned) <= most:
+            states = list(itertools.product(*(range(len(values)) for values, _ in thinned)))
             break
     else:
         thinned = [thin(values, start, most // len(offered)) for values, start in offered]
@@ -137,14 +137,14 @@ def picture_of(figure: plt.Figure) -> bytes:
     return webp.getvalue()
 
 
-def render_lesson(path: Path, explorers: Path = EXPLORERS) -> int:
-    """Run a lesson, if it has explorers that were not rendered yet; returns how many there are.
+def render_lesson(path: Path, explorers: Path = EXPLORERS) -> str:
+    """Run a lesson, if it has explorers that were not rendered yet; returns how many there are, in words.
 
     Raises:
         Refused: a cell failed.
     """
     notebook = Lesson.read(path).notebook
-    cells, missing, found = [], [], 0
+    cells, missing, found, end = [], [], 0, 0
     for cell in notebook.cells:
         cells.append(cell)
         if is_explorer(cell):
@@ -152,35 +152,27 @@ def render_lesson(path: Path, explorers: Path = EXPLORERS) -> int:
             folder = explorers / explorer_name(path, notebook, cell)
             if not folder.is_dir():
                 missing.append(folder)
-                call = f"from tools.explorer_states import render\nrender(_, {str(folder)!r})"
+                # Not `_`: it holds no result any more, once a lesson has called something else so.
+                call = f"from tools.explorer_states import render\nrender(Out[max(Out)], {str(folder)!r})"
                 cells.append(v4.new_code_cell(call))
+                end = len(cells)
     if missing:
         # In the lesson's folder, where its relative paths hold; git does not see it.
         copy = path.with_name(f"{path.stem}.part")
-        nbformat.write(v4.new_notebook(cells=cells, metadata=notebook.metadata), copy)
+        nbformat.write(v4.new_notebook(cells=cells[:end], metadata=notebook.metadata), copy)
         try:
             execute(copy)
         finally:
             copy.unlink()
         for folder in missing:
             folder.mkdir(parents=True, exist_ok=True)  # those that have no states are not run for again
-    return found
+    return f"{path.name}: {found} explorers"
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description="Render the states of the explorers for the web edition.")
     parser.add_argument("lessons", nargs="*", help="the beginnings of their names; all, if none is given")
-    wanted = tuple(parser.parse_args().lessons) or ("",)
-    environment.enter()
-    failed = False
-    for path in sorted(environment.NOTEBOOKS.glob("*.ipynb")):
-        if path.name.startswith(wanted):
-            try:
-                print(f"{path.name}: {render_lesson(path)} explorers", flush=True)
-            except Refused as refusal:
-                failed = True
-                print(refusal, file=sys.stderr, flush=True)
-    return int(failed)
+    return for_lessons(render_lesson, parser.parse_args().lessons)
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ import struct
 import subprocess
 import sys
 from base64 import b64decode, b64encode
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import nbformat
@@ -171,6 +171,29 @@ def execute(path: Path) -> NotebookNode:
     return notebook
 
 
+def for_lessons(work: Callable[[Path], str], names: list[str] | None = None) -> int:
+    """Does something with each lesson, or with those whose names begin with one of `names`, and prints what it returns.
+
+    Returns:
+        The exit status of a command: 1 if a lesson was refused; the others are done all the same.
+
+    Raises:
+        SystemExit: no lesson's name begins so.
+    """
+    paths = sorted(p for p in environment.NOTEBOOKS.glob("*.ipynb") if p.name.startswith(tuple(names or [""])))
+    if not paths:
+        sys.exit(f"no notebook's name begins with {' or '.join(names)}")
+    environment.enter()
+    failed = False
+    for path in paths:
+        try:
+            print(work(path), flush=True)
+        except Refused as refusal:
+            failed = True
+            print(refusal, file=sys.stderr, flush=True)
+    return int(failed)
+
+
 def refresh(path: Path) -> bool:
     """Runs one notebook and stores its outputs.
 
@@ -206,20 +229,9 @@ def refresh(path: Path) -> bool:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description="Run notebooks anew and store their outputs.")
-    parser.add_argument("names", nargs="*", default=[""], help="how a lesson's name begins; all without one")
+    parser.add_argument("names", nargs="*", help="how a lesson's name begins; all without one")
     names = parser.parse_args().names
-    notebooks = sorted(p for p in environment.NOTEBOOKS.glob("*.ipynb") if p.name.startswith(tuple(names)))
-    if not notebooks:
-        parser.error(f"no notebook's name begins with {' or '.join(names)}")
-    environment.enter()
-    failed = False
-    for path in notebooks:
-        try:
-            print(f"{path.name}: {'stored' if refresh(path) else 'unchanged'}", flush=True)
-        except Refused as refusal:
-            failed = True
-            print(f"{path.name} is left as it was:\n{refusal}", file=sys.stderr, flush=True)
-    return int(failed)
+    return for_lessons(lambda path: f"{path.name}: {'stored' if refresh(path) else 'unchanged'}", names)
 
 
 if __name__ == "__main__":

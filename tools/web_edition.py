@@ -22,11 +22,7 @@ PAGES, FILES = ROOT / "build" / "site-pages", ROOT / "build" / "site-files"
 
 
 def build(built: Path = BUILT) -> list[str]:
-    """Write the site; returns what is left out, a line each.
-
-    Raises:
-        SystemExit: Sphinx has found something wrong, and has said what.
-    """
+    """Write the site; returns what is left out, a line each."""
     from tools import lab_files, web_pages
 
     web_pages.put_together(PAGES, FILES)
@@ -36,12 +32,21 @@ def build(built: Path = BUILT) -> list[str]:
     if still := web_pages.still_explorers():
         left_out.append(f"the controls of {len(still)} explorers: `make explorers` renders their states")
     shutil.rmtree(built, ignore_errors=True)
-    options = ["-q", "-W", "--keep-going", "-c", str(ROOT / "site"), "-D", f"html_extra_path={FILES}"]
-    if build_main([*options, "-d", str(ROOT / "build" / "site-doctrees"), str(PAGES), str(built)]):
+    render(PAGES, FILES, built)
+    return left_out
+
+
+def render(pages: Path, files: Path, built: Path, *options: str) -> None:
+    """Run Sphinx on what `web_pages.put_together` wrote, with more of its options, and mend what the theme leaves.
+
+    Raises:
+        SystemExit: Sphinx has found something wrong, and has said what.
+    """
+    settings = ["-c", str(ROOT / "site"), "-D", f"html_extra_path={files}", "-d", f"{pages}-doctrees", *options]
+    if build_main(["-q", "-W", "--keep-going", *settings, str(pages), str(built)]):
         sys.exit("The site has warnings, above.")
     for page in built.rglob("*.html"):
         page.write_text(without_barriers(with_sizes(page)), encoding="utf-8")
-    return left_out
 
 
 def with_sizes(page: Path) -> str:

@@ -29,7 +29,7 @@ from tools.links import repository, website
 from tools.notebook_hygiene import WIDGET, Lesson, alt_text, images_of, texts_of
 
 SITE = ROOT / "site"
-DOCUMENTS = ("*.md", "benchmarks/*.md", "data/*.md", "data/weights/*.md", "docs/*.md")
+DOCUMENTS = ("*.md", "benchmarks/*.md", "data/*.md", "data/weights/*.md", "docs/*.md", "docs/*/*.md")
 EXPLORERS = ROOT / "build" / "explorers"  # where `tools.explorer_states` puts the states of explorers
 TITLES = {"README.md": "Install the lessons"}  # where a document's own title is that of the site
 BRANCH = "main"
@@ -261,6 +261,7 @@ def put_together(pages: Path, files: Path) -> None:
         target.write_text(with_links(document), encoding="utf-8")
     for picture in (ROOT / "docs").glob("*.[jp][pn]g"):
         shutil.copy(picture, pages / "docs")
+    shutil.copy(SITE / "sw.js", files)
     (files / "_static").mkdir()
     shutil.copy(ROOT / "docs" / "insects.jpg", files / "_static" / "preview.jpg")
     for module, page in api_pages().items():
@@ -365,8 +366,8 @@ def link_terms(app: Any, doctree: nodes.document) -> None:
 
     Not in headings, in code, in links, nor where it stands in bold, which is where it is defined.
     """
-    if not app.env.docname.startswith("notebooks/"):
-        return
+    if not app.env.docname.startswith("notebooks/") or app.builder.name == "singlehtml":
+        return  # on paper, nothing shows under the mouse
     still = dict(terms())
     for text in list(doctree.findall(nodes.Text)):
         within = text.parent

@@ -22,6 +22,7 @@ NAMES = {  # of images: the nest that each shows
     "2026-05-04_nest1_IMG_0031.jpg": 1,
     "2026-05-04_nest4_IMG_0040.jpg": 4,
     "2026-06-11_nest12_IMG_0112.jpg": 12,
+    "2026-06-12_nest2_IMG_0119.jpg": 2,
 }
 
 

@@ -1,6 +1,7 @@
 // Sends one image to the server that this page came from, and shows what it answers.
 "use strict";
 
+const SHOWN = 10;  // classes
 const element = (id) => document.getElementById(id);
 let maxUpload = Infinity;  // bytes
 let newest = 0;  // an answer that comes late must not replace that of a newer image
@@ -43,7 +44,7 @@ function show(answer) {
     ? `The part of the image that the model saw; bright where it speaks for ${name}`
     : "The part of the image that the model saw";
   element("caption").textContent = element("picture").alt + ".";
-  element("probabilities").replaceChildren(...answer.probabilities.map(([label, value]) => {
+  element("probabilities").replaceChildren(...answer.probabilities.slice(0, SHOWN).map(([label, value]) => {
     const row = document.createElement("tr");
     const head = row.appendChild(document.createElement("th"));
     head.scope = "row";
@@ -72,6 +73,11 @@ document.addEventListener("paste", (event) => event.clipboardData.files[0] && as
 fetch("model").then(answerOf).then((model) => {
   if (model.error) return say(model.error, true);
   maxUpload = model.max_upload;
-  document.title = model.class_names.join(", ");
-  element("classes").textContent = model.class_names.join(" · ");
+  const names = model.class_names.slice(0, SHOWN);
+  if (model.class_names.length > SHOWN) {
+    names.push(`${model.class_names.length - SHOWN} others`);
+    document.querySelector("table caption").textContent = "The most probable classes";
+  }
+  document.title = names.join(", ");
+  element("classes").textContent = names.join(" · ");
 });

@@ -40,9 +40,10 @@ worker.addEventListener("message", ({ data: { id, result, problem } }) => {
   else resolve(result);
 });
 
+let questions = 0;
 function ask(task, details) {
   return new Promise((resolve, reject) => {
-    const id = crypto.randomUUID?.() ?? String(Math.random());
+    const id = questions++;
     waiting.set(id, { resolve, reject });
     worker.postMessage({ id, task, details });
   });
@@ -55,6 +56,8 @@ let networks = [];
 let network; // of `networks`, chosen
 let loaded; // the promise of the one that the worker holds
 let trained; // { head, names, network } of the last training
+let training; // stands for the one that runs
+let asked; // the images of the last question
 let model; // the class names of a dropped model, while it is in use
 let generation = 0; // a new network or a cleared table makes running work void
 
@@ -69,7 +72,7 @@ function tell(problem) {
 }
 
 function forget() {
-  trained = undefined;
+  trained = training = asked = undefined;
   find("answers").replaceChildren();
   refresh();
 }
@@ -78,8 +81,9 @@ function refresh() {
   const ready = classes.filter(({ examples }) => examples.filter(({ values }) => values).length >= 2);
   const busy = !find("progress-row").hidden;
   find("train").disabled = busy || ready.length < 2;
+  find("model").disabled = busy; // the worker holds one network
   find("download").disabled = !trained;
-  find("ask").disabled = !trained && !model;
+  find("ask").disabled = find("ask-camera").disabled = !trained && !model;
   find("add-class").disabled = classes.length >= MOST_CLASSES;
   if (!trained) {
     find("result").replaceChildren(
@@ -138,12 +142,14 @@ function addClass(name = `class ${classes.length + 1}`) {
     forget();
     (classes[Math.min(at, classes.length - 1)]?.box.querySelector("input") ?? find("add-class")).focus();
   });
+  const snap = element("button", { type: "button", className: "snap", textContent: "Take a picture", ariaLabel: `Take a picture of ${name}`, hidden: find("camera").hidden });
+  snap.addEventListener("click", async () => add([[its, await pictureFromCamera()]]));
   its.count = element("span", { className: "count" });
   its.pictures = element("div", { className: "pictures" });
   its.box = element(
     "section",
     { className: "class", ariaLabel: name },
-    element("p", { className: "row" }, label, element("label", { className: "button quiet" }, "Add images", input), its.count, remove),
+    element("p", { className: "row" }, label, element("label", { className: "button quiet" }, "Add images", input), snap, its.count, remove),
     its.pictures,
   );
   takeDrops(its.box, (files) => add(files.map((file) => [its, file])));
@@ -264,15 +270,48 @@ async function addExample(name, folders) {
   }
 }
 
+// --- The camera: a picture that it takes is a file like any other
+
+async function switchCamera() {
+  const video = find("camera");
+  if (video.srcObject) {
+    for (const track of video.srcObject.getTracks()) track.stop();
+    video.srcObject = null;
+  } else {
+    try {
+      if (!navigator.mediaDevices) throw new Error("a browser gives it only to pages from https, or from this computer");
+      video.srcObject = await navigator.mediaDevices.getUserMedia({ video: true });
+      await video.play();
+    } catch (error) {
+      tell(`The camera cannot be used: ${error.message}.`);
+    }
+  }
+  const off = !video.srcObject;
+  video.hidden = off;
+  find("camera-switch").textContent = off ? "Use the camera" : "Turn the camera off";
+  for (const button of document.querySelectorAll(".snap")) button.hidden = off;
+}
+
+let taken = 0;
+async function pictureFromCamera() {
+  const video = find("camera");
+  const canvas = new OffscreenCanvas(video.videoWidth, video.videoHeight);
+  canvas.getContext("2d").drawImage(video, 0, 0);
+  return new File([await canvas.convertToBlob()], `picture ${++taken}.png`);
+}
+
 // --- 3. Training
 
 async function train() {
   const used = classes.filter(({ examples }) => examples.length >= 2);
   const left_out = classes.filter((its) => its.examples.length && !used.includes(its));
+  const state = { names: used.map(({ name }) => name), network };
+  const mine = (training = {});
   find("train").disabled = true;
   find("result").replaceChildren(element("p", { textContent: "Training …" }));
   const found = await ask("train", { examples: used.map(({ examples }) => examples.map(({ values }) => values)) });
-  trained = { head: found.head, names: used.map(({ name }) => name), network };
+  if (mine !== training) return; // the images have changed meanwhile
+  trained = { head: found.head, ...state };
   model = undefined;
   const [low, high] = interval(found.right, found.total);
   find("result").replaceChildren(
@@ -329,17 +368,20 @@ function drawing(points, number) {
 // --- 4. Answers
 
 async function answer(files) {
-  find("answers").replaceChildren();
+  const list = find("answers");
+  const mine = (asked = files);
+  list.replaceChildren();
   for (const file of files) {
     try {
       const [said, picture] = model ? await modelSays(file) : await probeSays(file);
+      if (mine !== asked) return; // other images have been asked about since
       const bars = said
         .sort((a, b) => b[1] - a[1])
         .slice(0, MOST_CLASSES)
         .map(([name, p]) => element("li", {}, element("span", { textContent: `${name} ${percent(p)}` }), element("meter", { value: p, ariaLabel: name })));
-      find("answers").append(element("li", {}, pictureOf(picture), element("div", {}, element("strong", { textContent: `${file.name}: ${said[0][0]}` }), element("ol", {}, ...bars))));
+      list.append(element("li", {}, pictureOf(picture), element("div", {}, element("strong", { textContent: `${file.name}: ${said[0][0]}` }), element("ol", {}, ...bars))));
     } catch (error) {
-      find("answers").append(element("li", { textContent: `${file.name}: ${error.message}.` }));
+      if (mine === asked) list.append(element("li", { textContent: `${file.name}: ${error.message}.` }));
     }
   }
 }
@@ -389,8 +431,9 @@ async function openModel(file) {
   const text = find("model-text");
   text.textContent = `Opening ${file.name} …`;
   try {
-    const names = await ask("model", { file });
     loaded = undefined; // the worker holds one network
+    const names = await ask("model", { file });
+    if (loaded) return; // images were given meanwhile, and another network with them
     model = names;
     text.textContent = `${file.name} tells ${counted(names.length, "class")} apart: ${names.slice(0, 10).join(", ")}${names.length > 10 ? " …" : ""}. Ask it in step 4.`;
     find("answers").replaceChildren();
@@ -416,6 +459,8 @@ async function start() {
   find("add-class").addEventListener("click", () => addClass().box.querySelector("input").focus());
   find("clear").addEventListener("click", clear);
   find("folder").addEventListener("change", addFolder);
+  find("camera-switch").addEventListener("click", switchCamera);
+  find("ask-camera").addEventListener("click", async () => answer([await pictureFromCamera()]));
   find("train").addEventListener("click", train);
   find("ask").addEventListener("change", async () => {
     const files = [...find("ask").files];

@@ -16,6 +16,7 @@ async function open(network) {
     ort.env.wasm.wasmPaths = new URL("./ort/", import.meta.url).href;
   }
   await session?.release();
+  session = undefined; // should the next one be none
   session = await ort.InferenceSession.create(network);
 }
 

@@ -45,7 +45,6 @@ function wakeExplorer(figure) {
     const label = document.createElement("label");
     const reading = document.createElement("output");
     label.textContent = controls[i].name;
-    label.append(input);
     input.id = `${figure.dataset.folder.split("/").at(-2)}-${i}`;
     label.htmlFor = input.id;
     panel.append(label, input);
@@ -77,6 +76,20 @@ function wakeExplorer(figure) {
   show();
 }
 
+// The service worker keeps what was read, for days without a network. What this page had fetched before the worker was
+// there, it fetches once more: from the browser's own cache, as a rule.
+function keepWhatWasRead() {
+  const { serviceWorker } = navigator;
+  if (!serviceWorker || location.protocol === "file:") return;
+  const fetched = () => [location.href, ...performance.getEntriesByType("resource").map(({ name }) => name)];
+  if (!serviceWorker.controller) {
+    const again = () => fetched().forEach((url) => url.startsWith(location.origin) && fetch(url));
+    serviceWorker.addEventListener("controllerchange", again, { once: true });
+  }
+  serviceWorker.register(new URL(`${document.documentElement.dataset.content_root}sw.js`, location));
+}
+
+keepWhatWasRead();
 if (location.protocol === "file:") document.querySelectorAll(".only-as-file").forEach((note) => (note.hidden = false));
 letScrollersTakeFocus();
 addEventListener("resize", letScrollersTakeFocus);

@@ -1,9 +1,15 @@
-"""The browser that tests drive."""
-
-import shutil
+"""The browser that tests drive: `browser`, a fixture for all of them."""
 
 import pytest
 
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+from tools.chromium import CHROMIUM, running_chromium
 
 needs_chromium = pytest.mark.skipif(CHROMIUM is None, reason="no chromium here: `apt-get install chromium` brings it")
+# In place of a camera, moving colours, which a page gets without asking.
+CAMERA = ("--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream")
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with running_chromium(*CAMERA) as browser:
+        yield browser

@@ -26,7 +26,7 @@ Not like CUDA, since PyTorch 2.15 has no hook in Python for it:
 import os
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 
 import torch
 from torch import nn
@@ -143,7 +143,11 @@ def compute(func, args: tuple, kwargs: dict):
     known = {id(unwrap(tensor)): tensor for tensor in tensors}  # an operation in place returns what it got
 
     def wrap(tensor: torch.Tensor) -> torch.Tensor:
-        return known[id(tensor)] if id(tensor) in known else Pretend(tensor)
+        if id(tensor) in known:
+            return known[id(tensor)]
+        # A view is what its base is: of a parameter, in inference mode too, it is no inference tensor.
+        with torch.inference_mode(False) if func.is_view and not tensors[0].is_inference() else nullcontext():
+            return Pretend(tensor)
 
     numbers, options = tree_map_only(Pretend, unwrap, (args, kwargs))
     if torch.Tag.nondeterministic_seeded in func.tags:

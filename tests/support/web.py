@@ -1,4 +1,4 @@
-"""The web edition under test: a server that shows it in a sub-path, and a browser that notes what a page does."""
+"""The web edition under test: a server that shows it in a sub-path, and a watch on what a page does."""
 
 import functools
 from collections.abc import Iterator
@@ -8,9 +8,7 @@ from pathlib import Path
 from threading import Thread
 from typing import Any
 
-from playwright.sync_api import Browser, ConsoleMessage, Page, Playwright
-
-from support.chromium import CHROMIUM
+from playwright.sync_api import ConsoleMessage, Page
 
 SUB_PATH = "/some/lessons/"  # as on a site for several projects
 
@@ -32,12 +30,6 @@ def served(folder: Path) -> Iterator[str]:
         Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
         yield f"http://127.0.0.1:{server.server_port}{SUB_PATH}"
         server.shutdown()
-
-
-def launched(playwright: Playwright) -> Browser:
-    return playwright.chromium.launch(
-        executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
-    )
 
 
 def complains(message: ConsoleMessage) -> bool:

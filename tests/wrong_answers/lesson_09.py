@@ -41,6 +41,7 @@ WRONG = {
     "q3": [
         ("pattern = r'nest\\d+'", "Put parentheses"),
         ("pattern = r'(nest\\d)'", "show different nests"),
+        ("pattern = r'nest(\\d)+'", "show different nests"),  # the group is the last digit
         ("pattern = r'(\\d+-\\d+-\\d+)'", "show different nests"),
         ("pattern = r'(IMG_\\d+)'", "show the same nest"),
         ("pattern = r'(nest)'", "show different nests"),

@@ -54,6 +54,10 @@ WRONG = {
         (DRIFTED.format("False"), "rings in 0% of the weeks only"),
         (DRIFTED.format("current.mean() < reference.mean()"), "Without any shift it rings"),
         (DRIFTED.format("abs(current.mean() - reference.mean()) > 0.06"), "Compare whole samples"),
+        (
+            "from scipy.stats import ks_2samp\n\n\n" + DRIFTED.format("ks_2samp(reference, current).pvalue < 0.05"),
+            "It should in 1 of 100",
+        ),
         (DRIFTED.format("None"), "end with `return`?"),
     ],
     "q5": [
