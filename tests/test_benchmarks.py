@@ -9,14 +9,36 @@ import torch
 from scipy.stats import ttest_rel
 from torch import nn
 
-from benchmarks import does_it_help, fine_tuning, late_layers, lite0, overhead, peers, runs, speed, textbook
+from benchmarks import (
+    distillation,
+    does_it_help,
+    fine_tuning,
+    late_layers,
+    lite0,
+    overhead,
+    parameter_efficient,
+    peers,
+    runs,
+    speed,
+    textbook,
+)
 from helpers import ROOT
 from helpers.data import make_dataloaders, subsample
 from helpers.evaluation import Accuracy, holm, mean_interval, prediction_interval
 from helpers.models import freeze_norms, load_model, replace_head
 from helpers.training import fine_tune, train_model
 
-PROGRAMS = (does_it_help, fine_tuning, late_layers, lite0, overhead, peers, speed)
+PROGRAMS = (
+    distillation,
+    does_it_help,
+    fine_tuning,
+    late_layers,
+    lite0,
+    overhead,
+    parameter_efficient,
+    peers,
+    speed,
+)
 STORED = {program: json.loads(program.RESULTS.read_text()) for program in PROGRAMS}
 HELP, STEPS, LATE, SPEED = (STORED[program] for program in (does_it_help, fine_tuning, late_layers, speed))
 
@@ -34,7 +56,7 @@ def certainly_above(values, others) -> bool:
 def test_five_seeds_of_everything():
     stored = [(run["method"], run["per_class"], run["seed"]) for run in HELP]
     assert sorted(stored) == sorted(does_it_help.RUNS)
-    for step in fine_tuning.RECIPES:
+    for step in fine_tuning.RECIPES.keys() - fine_tuning.SMALL.keys():
         assert len(runs.over_seeds(STEPS, step=step)) == 5
     for run, _ in speed.plan():
         assert len([result for result in SPEED if run.items() <= result.items()]) == 1
@@ -127,6 +149,34 @@ def test_the_textbook_s_rate_is_too_small(tenfold):
     values = runs.over_seeds(STEPS, step=tenfold)
     assert certainly_above(values, runs.over_seeds(STEPS, step=fine_tuning.BASE[tenfold]) + 0.05)
     assert not certainly_above(runs.over_seeds(STEPS, step="AdamW with one cycle, the last epoch"), values)
+
+
+@pytest.mark.parametrize("step", list(fine_tuning.SMALL))
+def test_small_batches_do_what_a_larger_rate_does(step):
+    values, others = (runs.over_seeds(STEPS, step=each) for each in (step, fine_tuning.BASE[step]))
+    assert len(values) == len(fine_tuning.SMALL_SEEDS) and values.min() > others.max() + 0.05
+    larger_rate = runs.over_seeds(STEPS, step="6 epochs, with a rate of 0.01")
+    assert larger_rate.min() < values.mean() < larger_rate.max()
+
+
+def test_few_numbers_do_nearly_as_well_as_all_weights():
+    results, chosen = STORED[parameter_efficient], {}
+    for method in parameter_efficient.METHODS:
+        run = {"method": method, "rate": parameter_efficient.chosen_rate(results, method)}
+        chosen[method] = runs.over_seeds(results, **run)
+        assert len(chosen[method]) == len(parameter_efficient.SEEDS)
+    (head,) = runs.over_seeds(results, method="the head")
+    low = mean_interval(chosen["all weights"] - head)[1]
+    assert low < 0 and chosen["LoRA"].mean() > chosen["all weights"].mean() - 0.02
+
+
+def test_a_student_learns_from_predictions():
+    few, distilled = (
+        runs.over_seeds(STORED[distillation], model=f"student, {title}")
+        for title in ("few labels", "the teacher's predictions")
+    )
+    assert len(few) == len(distilled) == len(distillation.SEEDS)
+    assert (distilled > few).all()
 
 
 @pytest.mark.parametrize("norms", [True, False], ids=["frozen norms", "trained norms"])
