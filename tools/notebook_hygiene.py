@@ -16,7 +16,7 @@ import nbformat
 from nbformat import NotebookNode
 
 # Lessons of the second edition: in the field's words, each term defined once, each figure with its alternative text.
-SECOND_EDITION: tuple[str, ...] = ("00", "01", "02", "03", "04", "05", "09", "10", "11")
+SECOND_EDITION: tuple[str, ...] = ("00", "01", "02", "03", "04", "05", "08", "09", "10", "11")
 
 MAX_BYTES = 1_500_000
 MAX_LINE = 100
