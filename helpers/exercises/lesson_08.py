@@ -251,14 +251,14 @@ def q5(pareto_front: Answer) -> str:
 
 @exercises.add(
     hints=(
-        "`right_of(my_weights, my_size, 'val')` tells for each image if the probe is right: its mean is the accuracy.",
-        "`my_points = 100 * (right_of(my_weights, my_size, 'val').mean() - right_of('imagenet', 224, 'val').mean())`",
+        "`right_of(my_weights, my_size)` tells for each image if the probe is right: its mean is the accuracy.",
+        "`my_points = 100 * (right_of(my_weights, my_size).mean() - right_of('imagenet', 224).mean())`",
         "Build the network with `load_model(my_weights).to(device, memory_format=torch.channels_last)`, and give it to "
         "`latency_of` with its size.",
     ),
     answer="""
 my_weights, my_size = "imagenet", 128
-my_points = 100 * (right_of(my_weights, my_size, "val").mean() - right_of("imagenet", 224, "val").mean())
+my_points = 100 * (right_of(my_weights, my_size).mean() - right_of("imagenet", 224).mean())
 my_network = load_model(my_weights).to(device, memory_format=torch.channels_last)
 lite0 = load_model("imagenet").to(device, memory_format=torch.channels_last)
 my_speed_up = latency_of(lite0, 224) / latency_of(my_network, my_size)
@@ -286,7 +286,7 @@ def q6(
         raise NotYet("That is Lite0 at 224 px itself. Change the weights, the size, or both.")
     points, speed_up = number(my_points), number(my_speed_up)
     try:
-        mine, base = (right_of(weights, int(side), "val") for weights, side in ((my_weights, size), BASE))
+        mine, base = (right_of(weights, int(side)) for weights, side in ((my_weights, size), BASE))
     except LessonError as error:
         raise NotYet(str(error)) from None
     change = 100 * float(mine.mean() - base.mean())
@@ -309,5 +309,6 @@ def q6(
     return f"{my_weights} at {int(size)} px: {change:+.1f} points on {len(base)} images of val, {faster}."
 
 
-def _on_device(weights: str) -> Any:
-    return load_model(weights).to(best_device(), memory_format=torch.channels_last)  # type: ignore[call-overload]
+def _on_device(weights: str) -> nn.Module:
+    model: Any = load_model(weights)  # torch's types know no `memory_format` beside a device
+    return model.to(best_device(), memory_format=torch.channels_last)

@@ -4,7 +4,7 @@ COST = "def convolution_cost(inputs, outputs, kernel, side, groups=1):\n    retu
 FIT = "networks_that_fit = [{}]"
 PARETO = "def pareto_front(costs, accuracies):\n    return {}"
 MINE = (
-    "gain = lambda *mine: right_of(*mine, 'val').mean() - right_of('imagenet', 224, 'val').mean()\n"
+    "gain = lambda *mine: right_of(*mine).mean() - right_of('imagenet', 224).mean()\n"
     "my_weights, my_size = {}\n"
     "my_points, my_speed_up = {}"
 )
