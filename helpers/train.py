@@ -242,7 +242,9 @@ def _card(
     datasets: Datasets,
     measured: Mapping[str, Answers],
 ) -> str:
-    saved = SavedModel(model, model.architecture, datasets["train"].classes, preprocessing, pretrained=options.weights)
+    saved = SavedModel(
+        model, str(model.architecture), datasets["train"].classes, preprocessing, pretrained=options.weights
+    )
     facts = {
         "images": Path(options.folder).name,
         "method": f"{options.method}, seed {options.seed}, batches of {options.batch_size}, BatchNorm "
