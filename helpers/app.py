@@ -144,7 +144,7 @@ def imagenet_classifier() -> Classifier:
         info.index_to_description(index, detailed=True) if names.count(name) > 1 else name
         for index, name in enumerate(names)
     ]
-    return SavedModel(network, network.architecture, names, preprocessing_of("imagenet"), pretrained="imagenet")
+    return SavedModel(network, str(network.architecture), names, preprocessing_of("imagenet"), pretrained="imagenet")
 
 
 def make_server(model: Classifier) -> HTTPServer:

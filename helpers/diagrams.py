@@ -241,6 +241,26 @@ def residual_block() -> Figure:
     return draw_boxes(boxes, arrows)
 
 
+def blocks() -> Figure:
+    """What three networks repeat: the channels inside a block, and the shortcut around it."""
+    rows = {  # each layer with the channels that it makes; the first column is what comes in
+        "ResNet50:\nbottleneck": {"input": 256, "1 x 1": 64, "3 x 3": 64, "1 x 1 ": 256},
+        "EfficientNet-Lite0:\ninverted bottleneck": {"input": 40, "1 x 1": 240, "5 x 5, depthwise": 240, "1 x 1 ": 40},
+        "ConvNeXt-T:\ninverted bottleneck": {"input": 96, "7 x 7, depthwise": 96, "1 x 1": 384, "1 x 1 ": 96},
+    }
+    boxes, arrows = {}, []
+    for row, (title, layers) in enumerate(rows.items()):
+        y = 1.6 * row
+        boxes[title] = Box(title, 0, y, 1.7, 0.5, "text")
+        names = [f"{title} {layer}" for layer in layers]
+        for n, (name, (layer, channels)) in enumerate(zip(names, layers.items(), strict=True)):
+            boxes[name] = Box(f"{layer.strip()}\n{channels}", 1.75 + 1.7 * n, y, 1.25, 0.38 + channels / 800)
+        boxes[f"{title} +"] = Box("+", 1.75 + 1.7 * len(layers) - 0.15, y, 0.4, 0.4)
+        arrows += [Arrow(one, other) for one, other in pairwise([*names, f"{title} +"])]
+        arrows.append(Arrow(names[0], f"{title} +", "shortcut", 0.24))
+    return draw_boxes(boxes, arrows)
+
+
 def vision_transformer() -> Figure:
     """A small vision transformer: patches become tokens, blocks mix them, the head reads the class token."""
     boxes = {

@@ -170,3 +170,20 @@ def mean_interval(values: Sequence[float] | np.ndarray) -> tuple[float, float, f
     mean, error = float(np.mean(values)), float(sem(values))
     low, high = student.interval(0.95, len(values) - 1, mean, error) if error else (mean, mean)
     return mean, float(low), float(high)
+
+
+def prediction_interval(values: Sequence[float] | np.ndarray) -> tuple[float, float, float]:
+    """The mean of repeated measurements, and the 95 % interval for the next single one (lesson 06).
+
+    It is wider than the interval of the mean by the root of `len(values) + 1`, and holds for values that scatter as a
+    normal distribution.
+
+    Args:
+        values: at least two figures.
+
+    Returns:
+        mean, low, high.
+    """
+    mean, low, _ = mean_interval(values)
+    half = (mean - low) * (len(values) + 1) ** 0.5
+    return mean, mean - half, mean + half

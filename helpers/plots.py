@@ -74,7 +74,7 @@ def show_images(
 ) -> Figure:
     """Show pictures side by side, `columns` in a row: anything that `imshow` takes."""
     rows = -(-len(images) // columns)
-    figure, axes = plt.subplots(rows, columns, figsize=(1.7 * columns, 2 * rows), squeeze=False, layout="tight")
+    figure, axes = plt.subplots(rows, columns, figsize=(1.7 * columns, 2 * rows), squeeze=False, layout="constrained")
     pairs = zip(images, titles or [None] * len(images), strict=True)
     for ax, (image, title) in zip(axes.flat, pairs, strict=False):  # the last row may have room left
         imshow(image, title, ax)

@@ -92,8 +92,7 @@ def _run(options: argparse.Namespace) -> None:
     model = replace_head(load_model(options.weights), len(class_names)).to(device)
     _set_norms(model, options.batchnorm)
     torch.manual_seed(options.seed + rank())  # so that each process draws crops of its own
-    processes = f"{world_size()} process{'es' if world_size() > 1 else ''}"
-    _say(f"{processes} on {device.type}, {_precision(device)}; {options.method} of {model.architecture}")
+    _say(f"{_processes()} on {device.type}, {_precision(device)}; {options.method} of {model.architecture}")
     if options.dry_run:
         _say(_forecast(model, datasets, preprocessing, options))
         return
@@ -119,6 +118,10 @@ def _say(text: object) -> None:
 def _beside(out: Path, ending: str) -> Path:
     """Log, card and checkpoint bear the model's name."""
     return out.with_name(out.stem + ending)
+
+
+def _processes() -> str:
+    return f"{world_size()} process{'es' if world_size() > 1 else ''}"
 
 
 def _precision(device: torch.device) -> str:
@@ -239,11 +242,13 @@ def _card(
     datasets: Datasets,
     measured: Mapping[str, Answers],
 ) -> str:
-    saved = SavedModel(model, model.architecture, datasets["train"].classes, preprocessing, pretrained=options.weights)
+    saved = SavedModel(
+        model, str(model.architecture), datasets["train"].classes, preprocessing, pretrained=options.weights
+    )
     facts = {
         "images": Path(options.folder).name,
         "method": f"{options.method}, seed {options.seed}, batches of {options.batch_size}, BatchNorm "
-        f"{options.batchnorm}, {world_size()} process(es)",
+        f"{options.batchnorm}, {_processes()}",
         "made with": f"torch {torch.__version__}, Python {platform.python_version()}",
     }
     counts = {

@@ -166,10 +166,10 @@ def augmentation_explorer(image: Image.Image, size: int) -> Explorer:
             ax.axis("off")
         axes["A"].set_title("original", fontsize=10)
         return figure, (
-            f"8 samples: at least {settings['scale']:.0%} of the picture, "
-            f"sides up to {settings['ratio']:.1f} : 1, "
-            f"colours moved by up to {settings['jitter']:.0%}, "
-            f"turned by up to {settings['rotation']} degrees, "
+            f"8 samples: at least {settings['scale']:.0%} of the image, "
+            f"aspect ratio up to {settings['ratio']:.1f} : 1, "
+            f"colours changed by up to {settings['jitter']:.0%}, "
+            f"rotated by up to {settings['rotation']} degrees, "
             f"blurred by {settings['blur']:.1f} px, "
             f"a rectangle erased in {settings['erasing']:.0%}"
         )
@@ -368,7 +368,7 @@ def architecture_chooser() -> Explorer:
         ):
             costs = [figures[name]["multiply_adds"] / 1e9 for name in names]
             ax.scatter(costs, [figures[name]["accuracy"] for name in names], c=color, marker=marker, label=label)
-        ax.set(xscale="log", xlabel="billion multiply-adds per picture", ylabel="top-1 on ImageNet")
+        ax.set(xscale="log", xlabel="billion multiply-adds per image", ylabel="top-1 on ImageNet")
         ax.legend(loc="lower right")
         named = ", ".join(f"{name} {figures[name]['accuracy']:.1%}" for name in best) or "none"
         return figure, f"{len(fitting)} of {len(figures)} networks fit; the best on ImageNet: {named}"

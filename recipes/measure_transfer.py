@@ -82,13 +82,20 @@ def colour_baseline(datasets: Datasets, images: str, seed: int) -> Accuracy:
 
 def frozen(weights: str | None, datasets: Datasets, images: str, seed: int) -> Accuracy:
     """A linear probe on the features of a frozen network."""
+    return accuracy(*frozen_predictions(weights, datasets, images, seed))
+
+
+def frozen_predictions(
+    weights: str | None, datasets: Datasets, images: str, seed: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """The class that such a probe predicts for each image of the measured split, and the true ones."""
     torch.manual_seed(seed)
     model = load_model(weights).to(memory_format=torch.channels_last)
     small = weights in (None, "embedded")
     datasets = prepared(datasets, EMBEDDED.at(FROZEN_SIZES[images]) if small else preprocessing_of(weights))
     probe = linear_probe(*extract_features(model, make_dataloader(datasets["train"])))
     features, labels = extract_features(model, make_dataloader(datasets[measured_split(datasets)]))
-    return accuracy(probe.predict(features), labels)
+    return probe.predict(features), labels
 
 
 def from_scratch(datasets: Datasets, images: str, seed: int) -> Accuracy:

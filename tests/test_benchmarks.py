@@ -2,19 +2,48 @@
 
 import json
 from dataclasses import replace
+from itertools import combinations
 
 import numpy as np
 import pytest
 import torch
+from scipy.stats import ttest_rel
 from torch import nn
 
-from benchmarks import does_it_help, fine_tuning, late_layers, lite0, overhead, peers, runs, speed, textbook
+from benchmarks import (
+    backbones,
+    distillation,
+    does_it_help,
+    fine_tuning,
+    late_layers,
+    lite0,
+    overhead,
+    parameter_efficient,
+    peers,
+    runs,
+    speed,
+    textbook,
+)
+from helpers import ROOT
 from helpers.data import make_dataloaders, subsample
-from helpers.evaluation import mean_interval
-from helpers.models import freeze_norms, load_model, replace_head
+from helpers.evaluation import Accuracy, holm, mean_interval, paired_test, prediction_interval
+from helpers.models import count_parameters, freeze_norms, load_model, meta_model, replace_head
 from helpers.training import fine_tune, train_model
+from helpers.weights import SOURCES
+from recipes import measure_transfer
 
-PROGRAMS = (does_it_help, fine_tuning, late_layers, lite0, overhead, peers, speed)
+PROGRAMS = (
+    backbones,
+    distillation,
+    does_it_help,
+    fine_tuning,
+    late_layers,
+    lite0,
+    overhead,
+    parameter_efficient,
+    peers,
+    speed,
+)
 STORED = {program: json.loads(program.RESULTS.read_text()) for program in PROGRAMS}
 HELP, STEPS, LATE, SPEED = (STORED[program] for program in (does_it_help, fine_tuning, late_layers, speed))
 
@@ -30,10 +59,9 @@ def certainly_above(values, others) -> bool:
 
 
 def test_five_seeds_of_everything():
-    for method in does_it_help.METHODS:
-        for n in does_it_help.PER_CLASS:
-            assert len(accuracy(method, n)) == 5
-    for step in fine_tuning.RECIPES:
+    stored = [(run["method"], run["per_class"], run["seed"]) for run in HELP]
+    assert sorted(stored) == sorted(does_it_help.RUNS)
+    for step in fine_tuning.RECIPES.keys() - fine_tuning.SMALL.keys():
         assert len(runs.over_seeds(STEPS, step=step)) == 5
     for run, _ in speed.plan():
         assert len([result for result in SPEED if run.items() <= result.items()]) == 1
@@ -58,6 +86,41 @@ def test_frozen_needs_less_data():
 def test_transfer_is_better(method):
     assert certainly_above(accuracy(method), accuracy("from scratch, tuned"))
     assert certainly_above(accuracy(method), accuracy("from scratch, textbook"))
+
+
+def test_with_the_same_recipe_pretrained_weights_are_better():
+    """From scratch gets as many epochs with the textbook's loop, and four times as many with one cycle."""
+    one_cycle = runs.over_seeds(STEPS, step="AdamW with one cycle, the last epoch")
+    assert certainly_above(accuracy("fine-tuned, textbook"), accuracy("from scratch, textbook"))
+    assert certainly_above(one_cycle, accuracy("from scratch, tuned"))
+    careless, careful = accuracy("from scratch, textbook"), accuracy("from scratch, tuned")
+    gain = (accuracy("fine-tuned, textbook") - careless).mean() - (one_cycle - careful).mean()
+    assert gain > 0.05, "an unfair baseline flatters"
+
+
+def test_with_few_images_frozen_and_fine_tuned_cannot_be_told_apart():
+    pairs = [(accuracy("fine-tuned", n), accuracy("frozen", n)) for n in does_it_help.PER_CLASS]
+    assert min(holm([ttest_rel(*pair).pvalue for pair in pairs])) > 0.05
+
+
+@pytest.mark.parametrize("images", ["insects", "photographs", "species"])
+def test_a_better_source_gives_better_features(images):
+    """Also than the interval of the one before; among the networks from ImageNet there is no order."""
+    sources = json.loads((ROOT / "data" / "weights" / "results.json").read_text())[images]
+    probes = {source: sources[source]["frozen, linear probe"]["0"] for source in sources if source != "colours"}
+    random, embedded, lite0, lite1, lite2 = (
+        Accuracy(*probes[source])
+        for source in ("random", "embedded", "imagenet", "efficientnet_lite1", "efficientnet_lite2")
+    )
+    assert random.high < embedded.low
+    assert all(embedded.high < each.low for each in (lite0, lite1, lite2))
+
+
+def test_a_longer_training_from_scratch_gains_and_stays_behind():
+    """One run, so it is held against what one run of the other may give."""
+    (longer,) = accuracy(does_it_help.LONGER, does_it_help.FEW)
+    assert longer > prediction_interval(accuracy("from scratch, tuned", does_it_help.FEW))[2]
+    assert longer < prediction_interval(accuracy("frozen", does_it_help.FEW))[1]
 
 
 def test_transfer_takes_less_time():
@@ -93,6 +156,34 @@ def test_the_textbook_s_rate_is_too_small(tenfold):
     assert not certainly_above(runs.over_seeds(STEPS, step="AdamW with one cycle, the last epoch"), values)
 
 
+@pytest.mark.parametrize("step", list(fine_tuning.SMALL))
+def test_small_batches_do_what_a_larger_rate_does(step):
+    values, others = (runs.over_seeds(STEPS, step=each) for each in (step, fine_tuning.BASE[step]))
+    assert len(values) == len(fine_tuning.SMALL_SEEDS) and values.min() > others.max() + 0.05
+    larger_rate = runs.over_seeds(STEPS, step="6 epochs, with a rate of 0.01")
+    assert larger_rate.min() < values.mean() < larger_rate.max()
+
+
+def test_few_numbers_do_nearly_as_well_as_all_weights():
+    results, chosen = STORED[parameter_efficient], {}
+    for method in parameter_efficient.METHODS:
+        run = {"method": method, "rate": parameter_efficient.chosen_rate(results, method)}
+        chosen[method] = runs.over_seeds(results, **run)
+        assert len(chosen[method]) == len(parameter_efficient.SEEDS)
+    (head,) = runs.over_seeds(results, method="the head")
+    low = mean_interval(chosen["all weights"] - head)[1]
+    assert low < 0 and chosen["LoRA"].mean() > chosen["all weights"].mean() - 0.02
+
+
+def test_a_student_learns_from_predictions():
+    few, distilled = (
+        runs.over_seeds(STORED[distillation], model=f"student, {title}")
+        for title in ("few labels", "the teacher's predictions")
+    )
+    assert len(few) == len(distilled) == len(distillation.SEEDS)
+    assert (distilled > few).all()
+
+
 @pytest.mark.parametrize("norms", [True, False], ids=["frozen norms", "trained norms"])
 def test_the_measured_recipe_is_that_of_the_helper(norms):
     datasets = {split: subsample(dataset, 2) for split, dataset in runs.load().items()}
@@ -117,6 +208,42 @@ def test_late_layers_do_as_well_as_all():
     probe = runs.over_seeds(LATE, "probe_val", images="insects", weights="embedded", trained="late layers")
     tuned = runs.over_seeds(LATE, "val", images="insects", weights="embedded", trained="late layers")
     assert (tuned > probe).sum() >= 4, "and seldom end as the probe"
+
+
+# --- What lesson 08 claims
+
+
+def right_of(weights: str) -> np.ndarray:
+    """(600,), whether the probe on a backbone is right."""
+    (digits,) = runs.over_seeds(STORED[backbones], "right", weights=weights)
+    return np.array(list(digits)) == "1"
+
+
+@pytest.mark.parametrize("weights", SOURCES)
+def test_the_probes_are_those_of_the_model_cards(weights):
+    cards = json.loads(measure_transfer.RESULTS.read_text())["species"]
+    right = right_of(weights)
+    assert cards[weights]["frozen, linear probe"]["0"] == [right.sum(), len(right)]
+
+
+def test_lite_networks_beat_the_embedded_one_and_do_not_differ_significantly():
+    pairs = [("embedded", "imagenet"), *combinations(("imagenet", "efficientnet_lite1", "efficientnet_lite2"), 2)]
+    first, *others = holm([paired_test(right_of(one), right_of(other)) for one, other in pairs])
+    assert first < 0.001 and min(others) > 0.05
+
+
+def test_training_takes_more_memory_than_prediction_and_not_as_parameters_have_it():
+    training, prediction = (
+        {
+            name: runs.over_seeds(STORED[backbones], "mebibytes", network=name, task=task)[0]
+            for name in backbones.NETWORKS
+        }
+        for task in ("training step", "prediction")
+    )
+    assert all(2 <= training[name] / prediction[name] < 6 for name in backbones.NETWORKS)
+    lite, resnet = (count_parameters(meta_model(name))[0] for name in ("tf_efficientnet_lite2", "resnet18"))
+    assert lite < 0.55 * resnet
+    assert training["tf_efficientnet_lite2"] > 3 * training["resnet18"]
 
 
 # --- What the speed section claims

@@ -9,6 +9,7 @@ from helpers.diagrams import (
     KINDS,
     Arrow,
     Box,
+    blocks,
     draw_boxes,
     flow,
     layer_rows,
@@ -37,6 +38,7 @@ DIAGRAMS = {
     "boxes": lambda: draw_boxes({"x": Box("x", 0, 0), "f": Box("f(x)", 0, 1), "+": Box("+", 0, 2)}, SKIP, "a block"),
     "resnet": resnet,
     "residual block": residual_block,
+    "blocks": blocks,
     "vision transformer": vision_transformer,
     "training loop": training_loop,
 }

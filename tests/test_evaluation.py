@@ -21,6 +21,7 @@ from helpers.evaluation import (
     mean_interval,
     paired_test,
     predict,
+    prediction_interval,
     top_losses,
 )
 
@@ -62,6 +63,15 @@ def test_mean_interval_is_student_s():
     mean, low, high = mean_interval([0.8, 0.9, 1.0])
     assert (mean, low, high) == pytest.approx((0.9, 0.9 - 0.24841, 0.9 + 0.24841), abs=1e-4)
     assert mean_interval([0.9, 0.9]) == (0.9, 0.9, 0.9)
+
+
+def test_a_prediction_interval_covers_the_next_run():
+    generator = np.random.default_rng(0)
+    runs = generator.normal(0.9, 0.02, (1000, 6))  # five are known, the sixth is the next
+    covered = [low < last < high for *known, last in runs for _, low, high in [prediction_interval(known)]]
+    assert np.mean(covered) == pytest.approx(0.95, abs=0.02)
+    mean, low, high = prediction_interval([0.8, 0.9, 1.0])
+    assert (mean, low, high) == pytest.approx((0.9, 0.9 - 2 * 0.24841, 0.9 + 2 * 0.24841), abs=1e-4)
 
 
 def test_only_the_images_on_which_two_models_differ_count():

@@ -116,6 +116,7 @@ def test_a_word_may_be_written_anyhow():
     choose(" Too sure. ", "too sure", {"calibrated": "No."})
     choose("c", "C", {"A": "No."})
     match({"a": "Far above."}, {"a": "far above"}, {"a": "No."})
+    match({"a": "normalized"}, {"a": "normalised"}, {"a": "No."})
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import pytest
 from nbformat import v4
 
 from tools import glossary
-from tools.glossary import NOT_YET, TERMS, Definition
+from tools.glossary import TERMS, Definition
 from tools.notebook_hygiene import Lesson
 
 pytestmark = pytest.mark.quick
@@ -21,21 +21,16 @@ def defined() -> dict[str, Definition]:
 
 
 @pytest.mark.parametrize("term", TERMS)
-def test_each_term_is_defined_or_is_said_to_be_missing(term):
-    assert (term in defined()) is (term not in NOT_YET)
-    if term in defined():
-        assert len(defined()[term].text) in LENGTHS, defined()[term]
+def test_each_term_is_defined(term):
+    assert len(defined()[term].text) in LENGTHS, defined()[term]
 
 
-def test_lessons_of_the_second_edition_define_no_term_again():
-    edited = [lesson for lesson in glossary.lessons() if lesson.second_edition]
-    again = [d for d in glossary.all_definitions(edited) if d != defined()[d.term]]
+def test_no_lesson_defines_a_term_again():
+    again = [d for d in glossary.all_definitions(glossary.lessons()) if d != defined()[d.term]]
     assert again == []
 
 
-@pytest.mark.parametrize(
-    "lesson", [lesson for lesson in glossary.lessons() if lesson.second_edition], ids=lambda x: x.path.stem
-)
+@pytest.mark.parametrize("lesson", glossary.lessons(), ids=lambda x: x.path.stem)
 def test_no_term_is_used_before_it_is_defined(lesson):
     ahead = [definition for definition in defined().values() if definition.lesson >= lesson.path.stem]
     assert [breach for definition in ahead for breach in glossary.uses_before(definition, lesson)] == []

@@ -365,6 +365,7 @@ def test_what_was_read_is_there_without_a_network(small_site, browser):
 # --- Explorers
 
 
+@pytest.fixture(scope="module")
 def small_explorer() -> Explorer:
     def draw(size, colour, grid):
         figure, ax = plt.subplots(figsize=(2, 1))
@@ -380,10 +381,16 @@ def small_explorer() -> Explorer:
     )
 
 
-def test_the_states_of_an_explorer_are_what_it_draws(tmp_path):
-    explorer = small_explorer()
-    explorer_states.render(explorer, tmp_path / "small")
-    rendered = json.loads((tmp_path / "small" / "states.json").read_text())
+@pytest.fixture(scope="module")
+def states(small_explorer, tmp_path_factory) -> Path:
+    """The folder of its states."""
+    folder = tmp_path_factory.mktemp("states") / "small"
+    explorer_states.render(small_explorer, folder)
+    return folder
+
+
+def test_the_states_of_an_explorer_are_what_it_draws(small_explorer, states):
+    rendered = json.loads((states / "states.json").read_text())
     assert [control["values"] for control in rendered["controls"]] == [
         ["1", "2", "3", "4"],
         ["red", "blue"],
@@ -392,8 +399,26 @@ def test_the_states_of_an_explorer_are_what_it_draws(tmp_path):
     assert len(rendered["states"]) == 16
     assert rendered["states"]["3,1,1"][1] == "size 4, blue, with a grid"
     home = ",".join(str(control["start"]) for control in rendered["controls"])
-    assert rendered["states"][home][1] == explorer.text
-    assert len({(tmp_path / "small" / file).read_bytes() for file, _ in rendered["states"].values()}) == 16
+    assert rendered["states"][home][1] == small_explorer.text
+    assert len({(states / file).read_bytes() for file, _ in rendered["states"].values()}) == 16
+
+
+@pytest.mark.nightly
+def test_a_lesson_runs_as_far_as_its_explorer(tmp_path):
+    """Also one that calls something `_`, where IPython otherwise keeps the last result."""
+    explorer = """\
+import matplotlib.pyplot as plt
+from ipywidgets import Checkbox
+from helpers.widgets import Explorer
+Explorer(lambda grid: (plt.figure(figsize=(1, 1)), f"grid: {grid}"), grid=Checkbox())"""
+    data = {"image/png": "", "text/plain": "grid: False"}
+    shown = v4.new_output("execute_result", data, execution_count=2)
+    cells = [v4.new_code_cell("_ = 1"), v4.new_code_cell(explorer, outputs=[shown]), v4.new_code_cell("1 / 0")]
+    nbformat.write(v4.new_notebook(cells=cells), tmp_path / "00_small.ipynb")
+    assert explorer_states.render_lesson(tmp_path / "00_small.ipynb", tmp_path) == "00_small.ipynb: 1 explorers"
+    (rendered,) = tmp_path.glob("00_small-*/states.json")
+    sentences = [sentence for _, sentence in json.loads(rendered.read_text())["states"].values()]
+    assert sentences == ["grid: False", "grid: True"]
 
 
 def test_many_controls_move_one_at_a_time():
@@ -412,23 +437,22 @@ def test_a_long_slider_keeps_its_ends_and_its_start(start):
     assert len(values) <= 12
 
 
-@pytest.fixture
-def page_with_explorer(tmp_path):
-    """A page with one explorer on it."""
-    explorer = small_explorer()
-    explorer_states.render(explorer, tmp_path / "states" / "small")
-    bundle = explorer._repr_mimebundle_()
-    output = {"output_type": "execute_result", "data": {key: bundle[key] for key in ("image/png", "text/plain")}}
+@pytest.fixture(scope="module")
+def page_with_explorer(small_explorer, states, tmp_path_factory) -> Path:
+    """A site with one page, with an explorer on it."""
+    site = tmp_path_factory.mktemp("site")
+    data, _ = small_explorer._repr_mimebundle_()
+    output = {"output_type": "execute_result", "data": {key: data[key] for key in ("image/png", "text/plain")}}
     cell = v4.new_code_cell("explorer", outputs=[v4.new_output(**output, execution_count=1)])
-    pictures = tmp_path / "site" / "_static" / "explorers"
-    figure = web_pages.explorer(cell, "small", tmp_path / "states", pictures)
-    (tmp_path / "site" / "notebooks").mkdir()
-    shutil.copy(ROOT / "site" / "sw.js", tmp_path / "site")
+    pictures = site / "_static" / "explorers"
+    figure = web_pages.explorer(cell, states.name, states.parent, pictures)
+    (site / "notebooks").mkdir()
+    shutil.copy(ROOT / "site" / "sw.js", site)
     script = (ROOT / "site" / "static" / "site.js").read_text(encoding="utf-8")
     head = '<!doctype html><html data-content_root="../"><title>t</title><link rel="icon" href="data:,">'
     body = f"{head}<body>{figure}<script>{script}</script></body></html>"
-    (tmp_path / "site" / "notebooks" / "page.html").write_text(body, encoding="utf-8")
-    return tmp_path / "site"
+    (site / "notebooks" / "page.html").write_text(body, encoding="utf-8")
+    return site
 
 
 @pytest.mark.browser

@@ -3,14 +3,15 @@
     python -m tools.explorer_states          of all lessons
     python -m tools.explorer_states 00 03    of the lessons whose names begin so
 
-It runs each lesson that has explorers, and draws each of them over a grid of its controls. What was rendered from the
-same code is kept.
+It runs each lesson that has explorers, as far as the last of them, and draws each over a grid of its controls. What was
+rendered from the same code is kept.
 """
 
 import argparse
 import io
 import itertools
 import json
+import math
 import shutil
 import sys
 from pathlib import Path
@@ -40,8 +41,8 @@ def grid(controls: dict[str, ipywidgets.Widget], most: int = MOST_STATES) -> tup
     offered = [values_of(control) for control in controls.values()]
     for fewest in (100, 30, 20, 15, 12, 10, 8, 6, 5):
         thinned = [thin(values, start, fewest) for values, start in offered]
-        states = list(itertools.product(*(range(len(values)) for values, _ in thinned)))
-        if len(states) <= most:
+        if math.prod(len(values) for values, _ in thinned) <= most:
+            states = list(itertools.product(*(range(len(values)) for values, _ in thinned)))
             break
     else:
         thinned = [thin(values, start, most // len(offered)) for values, start in offered]
@@ -143,7 +144,7 @@ def render_lesson(path: Path, explorers: Path = EXPLORERS) -> str:
         Refused: a cell failed.
     """
     notebook = Lesson.read(path).notebook
-    cells, missing, found = [], [], 0
+    cells, missing, found, end = [], [], 0, 0
     for cell in notebook.cells:
         cells.append(cell)
         if is_explorer(cell):
@@ -151,12 +152,14 @@ def render_lesson(path: Path, explorers: Path = EXPLORERS) -> str:
             folder = explorers / explorer_name(path, notebook, cell)
             if not folder.is_dir():
                 missing.append(folder)
-                call = f"from tools.explorer_states import render\nrender(_, {str(folder)!r})"
+                # Not `_`: it holds no result any more, once a lesson has called something else so.
+                call = f"from tools.explorer_states import render\nrender(Out[max(Out)], {str(folder)!r})"
                 cells.append(v4.new_code_cell(call))
+                end = len(cells)
     if missing:
         # In the lesson's folder, where its relative paths hold; git does not see it.
         copy = path.with_name(f"{path.stem}.part")
-        nbformat.write(v4.new_notebook(cells=cells, metadata=notebook.metadata), copy)
+        nbformat.write(v4.new_notebook(cells=cells[:end], metadata=notebook.metadata), copy)
         try:
             execute(copy)
         finally:

@@ -70,9 +70,6 @@ TERMS = {
     "weight decay": "weight decay",
 }
 
-# Terms that no lesson defines yet. Each belongs to a lesson that is still to be written anew, which empties this list.
-NOT_YET: tuple[str, ...] = ("latency",)
-
 BOLD = re.compile(r"\*\*(.+?)\*\*", re.DOTALL)
 LINK = re.compile(r"\[([^\]]*)\]\(([^)]*)\)")
 

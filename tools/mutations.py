@@ -63,6 +63,8 @@ MUTATIONS = [
     Mutation(MODELS, "and parameter.ndim > 1", "", "tests/test_models.py"),
     Mutation("helpers/weights.py", "hexdigest() != self.sha256", 'hexdigest() == ""', "tests/test_weights.py"),
     Mutation(MODELS, "        layer.requires_grad_(False)", "        layer.eval()", "tests/test_models.py"),
+    Mutation("helpers/lora.py", "nn.init.zeros_(self.up.weight)", "pass", "tests/test_lora.py"),
+    Mutation("helpers/lora.py", "self.frozen.weight += product", "self.frozen.weight -= product", "tests/test_lora.py"),
     # training
     Mutation(TRAINING, "optimizer.zero_grad()  # first", "pass  # first", "tests/test_training.py"),
     Mutation(TRAINING, "loss.detach() * len(y)", "loss.detach() * 4", "tests/test_training.py"),

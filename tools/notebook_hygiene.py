@@ -15,9 +15,6 @@ from statistics import median
 import nbformat
 from nbformat import NotebookNode
 
-# Lessons of the second edition: in the field's words, each term defined once, each figure with its alternative text.
-SECOND_EDITION: tuple[str, ...] = ("00", "01", "02", "03", "04", "05", "09", "10", "11")
-
 MAX_BYTES = 1_500_000
 MAX_LINE = 100
 MAX_MEDIAN_CELL = 8
@@ -61,10 +58,6 @@ class Lesson:
     @classmethod
     def read(cls, path: Path) -> "Lesson":
         return cls(path, nbformat.v4.upgrade(nbformat.read(path, as_version=4)))
-
-    @property
-    def second_edition(self) -> bool:
-        return self.path.name.startswith(SECOND_EDITION)
 
     @cached_property
     def code(self) -> list[tuple[str, NotebookNode]]:
@@ -230,21 +223,9 @@ def masked_figures_are_asserted(lesson: Lesson) -> Iterator[str]:
             yield f"{name}: figures of this machine, which nbval does not compare, and no assert"
 
 
-def figures_are_described(lesson: Lesson) -> Iterator[str]:
-    """JupyterLab gives a figure no alternative text: words in its cell or right below stand in for it."""
-    if lesson.second_edition:
-        return  # figures_have_alt_text asks for more
-    for (name, cell), (_, below) in pairwise(lesson.cells):
-        if cell.cell_type != "code" or not any(images_of(output) for output in cell.outputs) or says(cell):
-            continue
-        sentence = below.cell_type == "markdown" and re.match(r"[\w*`\"]", below.source)
-        if not sentence and not (below.cell_type == "code" and says(below)):
-            yield f"{name}: a figure, and no words there or right below say what it shows"
-
-
 def figures_have_alt_text(lesson: Lesson) -> Iterator[str]:
-    """In the second edition: in the cell, of a useful length, and stored where renderers look for it."""
-    for name, cell in lesson.code if lesson.second_edition else ():
+    """In the cell, of a useful length, and stored where renderers look for it."""
+    for name, cell in lesson.code:
         if not any(images_of(output) for output in cell.outputs):
             continue
         text = alt_text(cell)
@@ -389,7 +370,6 @@ WRITING_RULES = (
     known_tags,
     figures_are_told,
     masked_figures_are_asserted,
-    figures_are_described,
     figures_have_alt_text,
     images_have_alt_text,
     named_by_number,

@@ -180,8 +180,8 @@ def number(value: Answer) -> float:
 
 
 def plain(word: Answer) -> str:
-    """A word as it is compared: capitals do not count, nor blanks and full stops around it."""
-    return word.strip(" .").lower() if isinstance(word, str) else ""
+    """A word as it is compared: capitals do not count, nor blanks and full stops around it, nor -ize for -ise."""
+    return word.strip(" .").lower().replace("ize", "ise") if isinstance(word, str) else ""
 
 
 def choose(value: Answer, right: str, wrong: dict[str, str]) -> None:
@@ -217,8 +217,8 @@ def match(values: Answer, right: dict[str, str], why: dict[str, str]) -> None:
         raise NotYet(f"A dictionary with the keys {', '.join(right)} is expected here, not {shown(values)}.")
     words = sorted(set(right.values()))
     for key in right:
-        if plain(values[key]) not in words:
+        if plain(values[key]) not in map(plain, words):
             raise NotYet(f"{key}: choose one of {', '.join(map(repr, words))}.")
     for key, word in right.items():
-        if plain(values[key]) != word:
+        if plain(values[key]) != plain(word):
             raise NotYet(f"{key}: {why[key]}")

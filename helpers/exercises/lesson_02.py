@@ -15,7 +15,7 @@ exercises = Exercises()
 @exercises.add(
     hints=(
         "The label of a class is its position in the sorted list of names.",
-        "`9` and `10` are texts: compare their first characters, `9` and `1`.",
+        "`9` and `10` are strings: compare their first characters, `9` and `1`.",
         "`sorted(['ants', 'Bees', '9', '10'])` is how Python sorts them.",
     ),
     answer="""
@@ -30,7 +30,7 @@ def q1(class_to_idx: Answer) -> str:
     if sorted(given.values()) != [0, 1, 2, 3]:
         raise NotYet("Four classes have the labels 0, 1, 2 and 3, each once.")
     if given["10"] > given["9"]:
-        raise NotYet("As numbers, 9 comes before 10. These are texts, and `1` comes before `9`.")
+        raise NotYet("As numbers, 9 comes before 10. These are strings, and `1` comes before `9`.")
     if given["Bees"] > given["ants"]:
         raise NotYet("In a dictionary ants come before bees. Python puts capital letters before all small ones.")
     if given != right:

@@ -1,6 +1,10 @@
 """The exercises of lesson 03."""
 
+from collections.abc import Sequence
+from typing import get_type_hints
+
 import torch
+import torchvision
 from torch import nn
 
 from helpers.data import image_datasets, make_dataloader
@@ -200,7 +204,7 @@ def q6(my_network: Answer) -> str:
     trainable = [name for name, parameter in my_network.named_parameters() if parameter.requires_grad]
     if not trainable:
         raise NotYet("Nothing would be trained. The head should be.")
-    if others := [name for name in trainable if _is_pretrained(my_network, name)]:
+    if others := _pretrained(my_network, trainable):
         raise NotYet(
             f"{len(others)} parameters outside of the head would be trained, {others[0]} for one: it has the name "
             "and the shape of a pretrained one."
@@ -225,16 +229,37 @@ def _in_head(network: nn.Module, name: str) -> bool:
     return any(name.startswith(f"{head}.") for head in find_heads(network))
 
 
-def _is_pretrained(network: nn.Module, name: str) -> bool:
-    """Whether a parameter is the backbone's: no head's, nor of another new layer beside it."""
-    if _in_head(network, name):
-        return False
-    beside = any(name.split(".")[0] == head.split(".")[0] for head in find_heads(network))  # as in `classifier`
-    architecture = getattr(network, "architecture", None)
-    if architecture is None or not beside:
-        return not beside
-    original = dict(meta_model(architecture).named_parameters())
-    return name in original and original[name].shape == network.get_parameter(name).shape
+def _pretrained(network: nn.Module, names: Sequence[str]) -> list[str]:
+    """Those of the parameters that are the backbone's: in no head, nor in another new layer beside it."""
+    outside = [name for name in names if not _in_head(network, name)]
+    beside = [name for name in outside if _beside_head(network, name)]
+    architecture = _architecture_of(network) if beside else None
+    original = _shapes(meta_model(architecture)) if architecture else {}
+    return [n for n in outside if n not in beside or original.get(n) == network.get_parameter(n).shape]
+
+
+def _beside_head(network: nn.Module, name: str) -> bool:
+    """Whether a parameter is in the same part as a head, as in `classifier`."""
+    return any(name.split(".")[0] == head.split(".")[0] for head in find_heads(network))
+
+
+def _shapes(network: nn.Module) -> dict[str, torch.Size]:
+    return {name: parameter.shape for name, parameter in network.named_parameters()}
+
+
+def _architecture_of(network: nn.Module) -> str | None:
+    """The builder of a network: `load_model` and timm note it; torchvision's is known by the layers before the head."""
+    if name := getattr(network, "architecture", None):
+        return str(name)
+    if name := getattr(network, "pretrained_cfg", {}).get("architecture"):
+        return f"timm/{name}"
+    backbone = {name: shape for name, shape in _shapes(network).items() if not _beside_head(network, name)}
+    for name in torchvision.models.list_models(module=torchvision.models):
+        if get_type_hints(torchvision.models.get_model_builder(name))["return"] is type(network):
+            shapes = _shapes(meta_model(name))
+            if backbone == {name: shape for name, shape in shapes.items() if not _beside_head(network, name)}:
+                return name
+    return None
 
 
 @exercises.add(

@@ -27,7 +27,7 @@ def by_margin(probabilities):
 )
 def q1(by_margin: Answer) -> str:
     probabilities = torch.tensor(
-        [[0.50, 0.49, 0.01], [0.45, 0.28, 0.27], [0.05, 0.05, 0.90], [0.30, 0.64, 0.06], [0.20, 0.60, 0.20]]
+        [[0.50, 0.49, 0.01], [0.45, 0.28, 0.27], [0.05, 0.05, 0.90], [0.36, 0.60, 0.04], [0.30, 0.53, 0.17]]
     )
     order = result_of(by_margin, probabilities.clone())
     if isinstance(order, tuple) and len(order) == 2:
@@ -48,6 +48,7 @@ def q1(by_margin: Answer) -> str:
         ),
         ((probabilities[:, 0] - probabilities[:, 1]).argsort(), "The two best classes are not always the first two."),
         ((first - probabilities.amin(1)).argsort(), "That is the best minus the worst. Take the second best."),
+        ((first / second).argsort(), "That is their ratio. The margin is a difference."),
     )
     if not torch.equal(order, right):
         for slip, why in slips:

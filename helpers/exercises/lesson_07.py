@@ -1,33 +1,42 @@
 """The exercises of lesson 07."""
 
+import copy
+import math
+
 import torch
 from torch import nn
 
 from helpers.devices import best_device
-from helpers.exercises import Answer, Exercises, NotYet, choose, match, number, result_of, shown
+from helpers.exercises import Answer, Exercises, NotYet, choose, number, result_of, shown
+from helpers.models import count_parameters
 
 exercises = Exercises()
+MOST_TRAINED, LEAST = 100_000, 0.75  # numbers, and accuracy on val, in the last exercise
 
 
 @exercises.add(
     hints=(
-        "A gradient goes back through the head first. What does a random head know of ants and bees?",
-        "The two probes saw other pictures of the same insects, and learned nearly the same from them.",
+        "By which factor do the batches grow?",
+        "256 / 32 is 8. The rate of SGD grows by the same factor.",
     ),
-    answer="""
-pulls = {"two random heads": "unrelated", "two probes": "related"}
-""",
+    answer="first_rate = 0.01 * 256 / 32",
 )
-def q1(pulls: Answer) -> str:
-    match(
-        pulls,
-        {"two random heads": "unrelated", "two probes": "related"},
-        {
-            "two random heads": "Each was drawn by its own dice, and the gradient goes through it.",
-            "two probes": "Each has seen ants and bees, though other pictures of them. What do they have in common?",
-        },
-    )
-    return "See whether the next cell agrees."
+def q1(first_rate: Answer) -> str:
+    rate = number(first_rate)
+    slips = {
+        0.01: "With the same rate, an epoch has an eighth of the steps, each as long as before.",
+        0.01 / 8: "The other way round: there are fewer steps, so each has to go further.",
+        0.01 * math.sqrt(8): "The square root is a guess for AdamW. For SGD, the rate grows as the batches do.",
+        0.008: "The batches are 8 times as large. What is 8 times 0.01?",
+        8: "That is the factor. Which rate does it make of 0.01?",
+        2.56: "The batches grow by the factor 256 / 32, not by 256.",
+    }
+    for slip, why in slips.items():
+        if abs(rate / slip - 1) < 0.02:
+            raise NotYet(why)
+    if abs(rate / 0.08 - 1) > 0.02:
+        raise NotYet("Make the rate as many times larger as the batches: 256 / 32 times.")
+    return "A first guess: look around it with the finder of lesson 04, and warm the rate up."
 
 
 @exercises.add(
@@ -121,7 +130,7 @@ def q3(with_one_cycle: Answer) -> str:
 @exercises.add(
     hints=(
         "Which values does the interval hold? Is 0 one of them? Is a loss of two points?",
-        "An interval that holds 0 does not prove that there is no difference. It says how large one may still be.",
+        "An interval that holds 0 does not prove that there is no difference. It says how large it may still be.",
     ),
     answer='sentence = "C"',
 )
@@ -130,7 +139,7 @@ def q4(sentence: Answer) -> str:
         sentence,
         "C",
         {
-            "A": "The interval reaches 0, and of nine intervals one is bound to be the lowest.",
+            "A": "The interval reaches 0, and of nine intervals one has to be the lowest.",
             "B": "That nothing was seen does not mean that nothing is there: two points less would fit as well.",
             "D": "What was published was measured on other tasks. These runs say something else.",
         },
@@ -140,8 +149,8 @@ def q4(sentence: Answer) -> str:
 
 @exercises.add(
     hints=(
-        "How probable is it that *one* worthless trick does not look certain?",
-        "All nine stay quiet with a probability of 0.95 nine times over, multiplied.",
+        "How likely is it that *one* useless trick does not look significant?",
+        "None of the nine does with a probability of 0.95 nine times over, multiplied.",
         "At least one is the opposite of none: `1 - 0.95**9`.",
     ),
     answer="chance = 1 - 0.95**9",
@@ -150,7 +159,7 @@ def q5(chance: Answer) -> str:
     chance = number(chance)
     slips = {
         0.05: "That is the chance of one trick alone. There are nine.",
-        0.45: "Nine times 5 % counts twice where two look certain at once. With thirty tricks it would be 150 %.",
+        0.45: "Nine times 5 % counts twice where two look significant at once. With thirty tricks it would be 150 %.",
         0.95**9: "That is the chance that none does. What is left?",
         0.05**9: "That is the chance that all nine do.",
         100 * (1 - 0.95**9): "These are percent. Give a share from 0 to 1.",
@@ -159,8 +168,8 @@ def q5(chance: Answer) -> str:
         if abs(chance - slip) < 0.005 * max(1, slip):
             raise NotYet(why)
     if abs(chance - (1 - 0.95**9)) > 0.01:
-        raise NotYet("Take the chance that all nine stay quiet, then the rest.")
-    return "More than a third. Who tries many tricks should doubt the one that shines, and measure it anew."
+        raise NotYet("Take the chance that none of the nine looks significant, then the rest.")
+    return "More than a third. If you try many tricks, correct for their number, and measure the best one anew."
 
 
 @exercises.add(
@@ -168,7 +177,7 @@ def q5(chance: Answer) -> str:
         "Take the usual step first: `zero_grad`, loss, `backward`, `step`. Then add your trick in one line.",
         "Smoothing and clipping are one line each: `nn.CrossEntropyLoss(label_smoothing=0.1)`, "
         "`nn.utils.clip_grad_norm_(model.parameters(), 1.0)` before `optimizer.step()`.",
-        "Leave the mode of the model alone: whoever calls your function has called `train_mode`.",
+        "Leave the mode of the model alone: the loop above has called `train_mode` already.",
     ),
     answer='''
 def my_step(model, inputs, labels, optimizer):
@@ -226,4 +235,96 @@ def q6(my_step: Answer) -> str:
         raise NotYet(
             f"After 61 steps on an easy task the loss went from {before:.2f} to {loss():.2f}: it hardly learns."
         )
+    if _is_plain(my_step):
+        raise NotYet(
+            "It learns, but moves the weights exactly as a plain step does, on easy and on hard batches. Add a trick."
+        )
     return "It learns, also from a batch of one, and leaves frozen BatchNorm alone."
+
+
+def _is_plain(my_step: Answer) -> bool:
+    """Whether it moves the weights as a step without any trick, also where the gradients are large."""
+    device = best_device()
+    for scale in (1, 30):
+        theirs = nn.Sequential(nn.Flatten(), nn.Linear(4, 2)).to(device)
+        ours = copy.deepcopy(theirs)
+        inputs = scale * torch.randn(8, 4, 1, 1).to(device)
+        labels = torch.tensor([0, 1] * 4, device=device)
+        my_step(theirs, inputs.clone(), labels.clone(), torch.optim.SGD(theirs.parameters(), lr=0.1))
+        optimizer = torch.optim.SGD(ours.parameters(), lr=0.1)
+        nn.functional.cross_entropy(ours(inputs), labels).backward()
+        optimizer.step()
+        if not all(
+            torch.allclose(a, b, atol=1e-6) for a, b in zip(theirs.parameters(), ours.parameters(), strict=True)
+        ):
+            return False
+    return True
+
+
+@exercises.add(
+    hints=(
+        "What do `down` and `up` make of the channels of one pixel? Each is a matrix.",
+        "One after the other they are a matrix product, `up @ down`, with the shape (outputs, inputs).",
+        "`.flatten(1)` makes matrices of them, `[:, :, None, None]` puts the two last axes back.",
+    ),
+    answer='''
+def merged_weight(weight, down, up):
+    """The weight of one 1 x 1 convolution that does the same as all three."""
+    product = up.flatten(1) @ down.flatten(1)
+    return weight + product[:, :, None, None]
+''',
+)
+def q7(merged_weight: Answer) -> str:
+    weight, down, up = torch.randn(5, 6, 1, 1), torch.randn(2, 6, 1, 1), torch.randn(5, 2, 1, 1)
+    product = up.flatten(1) @ down.flatten(1)
+    right = weight + product[:, :, None, None]
+    given = result_of(merged_weight, weight.clone(), down.clone(), up.clone())
+    if not isinstance(given, torch.Tensor):
+        raise NotYet(f"A tensor in the shape of `weight` is expected, not {shown(given)}.")
+    if given.shape == (5, 6) and torch.allclose(given, right.flatten(1), atol=1e-4):
+        raise NotYet("The numbers are right. A convolution wants two more axes: the shape of `weight`.")
+    if given.shape != weight.shape:
+        raise NotYet(f"It should have the shape {tuple(weight.shape)} of `weight`, and has {tuple(given.shape)}.")
+    if torch.allclose(given, right - weight, atol=1e-4):
+        raise NotYet("That is the detour alone. The frozen weight goes the other way, and both are added.")
+    if torch.allclose(given, weight, atol=1e-4):
+        raise NotYet("That is the frozen weight alone, without the detour.")
+    if not torch.allclose(given, right, atol=1e-4):
+        raise NotYet("For the same input, the merged convolution gives another output than all three.")
+    return "One convolution, as large as before, that does what three did."
+
+
+@exercises.add(
+    hints=(
+        "Begin with `add_lora(copy.deepcopy(late), rank=4).to(device)` and `tune`; then change one thing at a time.",
+        "After `freeze` or `add_lora`, set `requires_grad` of what else shall learn, as `train_norms` does.",
+        "More epochs and another rate change most. Try 0.0005, 0.002 and 0.008, each with three seeds.",
+    ),
+    answer="""
+torch.manual_seed(1)
+my_late = train_norms(add_lora(copy.deepcopy(late), rank=4)).to(device)
+my_late = tune(my_late, *maps["train"], rate=2e-3, epochs=6)
+""",
+    rubric=(
+        "I say what learns in my network, how many numbers that are, and why I chose it.",
+        "I have changed one thing at a time, and trained each setting with three seeds or more.",
+        "I have chosen on val, and do not take the accuracy there for one on new images.",
+    ),
+)
+def q8(my_late: Answer, maps: dict[str, tuple[torch.Tensor, torch.Tensor]]) -> str:
+    if not isinstance(my_late, nn.Module):
+        raise NotYet(f"The tuned network is expected here, not {shown(my_late)}.")
+    inputs, labels = maps["val"]
+    with torch.no_grad():
+        logits = my_late.eval()(inputs)
+    if logits.shape != (len(labels), int(labels.max()) + 1):
+        raise NotYet(f"It should make {int(labels.max()) + 1} logits of each map, and makes {tuple(logits.shape)}.")
+    trained = count_parameters(my_late)[1]
+    if trained > MOST_TRAINED:
+        raise NotYet(f"{trained:,} numbers are trainable. At most {MOST_TRAINED:,} are allowed: `freeze` the rest.")
+    if not trained:
+        raise NotYet("No number is trainable: which of them were tuned? Leave their `requires_grad` as it was.")
+    share = (logits.argmax(1) == labels).float().mean().item()
+    if share < LEAST:
+        raise NotYet(f"It has {share:.0%} of val right; the probe that it began with has more. Try another rate.")
+    return f"{share:.1%} of val with {trained:,} numbers, {4 * trained / 1000:,.0f} kB to store."

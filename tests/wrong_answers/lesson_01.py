@@ -36,6 +36,10 @@ WRONG = {
         (PIPELINE.format(CROP + FLOAT), "the normalisation is missing"),
         (PIPELINE.format("v2.Resize(size), " + FLOAT + NORMALISE), "Not all images are square"),
         (PIPELINE.format("v2.CenterCrop(size), " + FLOAT + NORMALISE), "Most of a large image is cut away"),
+        (
+            PIPELINE.format("v2.Lambda(lambda x: v2.ToImage()(pad(v2.ToPILImage()(x), size))), " + FLOAT + NORMALISE),
+            "The centre crop is wanted here",
+        ),
     ],
     "q4": [
         ("my_augmentation = evaluate", "All samples are the same"),
@@ -101,6 +105,7 @@ RIGHT = {
             + ", v2.RandomErasing()"
         ),
     ],
+    "q5": ['diagnosis = {"A": "Not normalized", "B": "not scaled", "C": "right", "D": "normalized twice"}'],
     "q6": [
         DARK + "my_count = count_right(my_change)",
         "my_change = v2.GaussianBlur(9, 3.0)\nmy_count = str(count_right(my_change))",

@@ -98,6 +98,16 @@ WRONG = {
             "my_network = freeze(replace_head(meta_model('vgg16'), 2), ('classifier',))",
             "classifier.0.weight for one: it has the name and the shape of a pretrained one",
         ),
+        (
+            "my_network = torchvision.models.vgg11()\nmy_network.features.requires_grad_(False)\n"
+            "my_network.classifier[-1] = nn.Linear(4096, 2)",
+            "classifier.0.weight for one: it has the name and the shape of a pretrained one",
+        ),
+        (
+            "my_network = timm.create_model('convnext_atto', num_classes=2).requires_grad_(False)\n"
+            "my_network.head.requires_grad_(True)",
+            "head.norm.weight for one: it has the name and the shape of a pretrained one",
+        ),
         ("my_network = freeze(replace_head(meta_model('timm/resnet18'), 2))", "A ResNet again"),
     ],
     "q7": [

@@ -27,6 +27,10 @@ WRONG = {
             "the clearest answer comes first",
         ),
         (MARGIN.format("(probabilities.amax(1) - probabilities.amin(1)).argsort()"), "the best minus the worst"),
+        (
+            MARGIN.format("(probabilities.amax(1) / probabilities.topk(2, 1).values[:, 1]).argsort()"),
+            "The margin is a difference",
+        ),
         (MARGIN.format("probabilities.argsort()"), "five indices should come out"),
         (MARGIN.format("probabilities.amax(1).sort()"), "values and indices. Only the indices"),
     ],

@@ -9,14 +9,19 @@ def with_one_cycle(groups, steps):
 ONE_CYCLE = "scheduler = torch.optim.lr_scheduler.OneCycleLR(optimizer, max_lr={}, total_steps={})"
 OWN = "[group['lr'] for group in groups]"
 STEP = "def my_step(model, inputs, labels, optimizer):\n    {}"
+MERGED = "def merged_weight(weight, down, up):\n    return {}"
 LOSS = "loss = nn.CrossEntropyLoss()(model(inputs), labels)\n    optimizer.zero_grad()\n    loss.backward()\n    "
 
 WRONG = {
     "q1": [
-        ("pulls = {'two random heads': 'related', 'two probes': 'related'}", "drawn by its own dice"),
-        ("pulls = {'two random heads': 'unrelated', 'two probes': 'unrelated'}", "What do they have in common?"),
-        ("pulls = {'two random heads': 0, 'two probes': 1}", "two random heads: choose one of"),
-        ("pulls = 'unrelated'", "A dictionary with the keys"),
+        ("first_rate = 0.01", "an eighth of the steps"),
+        ("first_rate = 0.00125", "The other way round"),
+        ("first_rate = 0.028", "a guess for AdamW"),
+        ("first_rate = 8", "That is the factor"),
+        ("first_rate = 2.56", "not by 256"),
+        ("first_rate = 0.008", "What is 8 times 0.01?"),
+        ("first_rate = 0.5", "256 / 32 times"),
+        ("first_rate = 'eight times'", "One number is expected"),
     ],
     "q2": [
         (RATES.format("{s: lr / factor**away for away, s in enumerate(stages)}"), "The other way round"),
@@ -48,7 +53,7 @@ WRONG = {
         ),
     ],
     "q4": [
-        ("sentence = 'A'", "one is bound to be the lowest"),
+        ("sentence = 'A'", "one has to be the lowest"),
         ("sentence = 'B'", "does not mean that nothing is there"),
         ("sentence = 'D'", "on other tasks"),
         ("sentence = 'hurts'", "Choose one of"),
@@ -58,7 +63,7 @@ WRONG = {
         ("chance = 9 * 0.05", "counts twice"),
         ("chance = 0.95**9", "What is left?"),
         ("chance = 37", "These are percent"),
-        ("chance = 0.2", "that all nine stay quiet"),
+        ("chance = 0.2", "that none of the nine"),
     ],
     "q6": [
         (STEP.format(LOSS + "return loss.item()"), "no weight has moved"),
@@ -85,10 +90,31 @@ WRONG = {
             "the old ones are still there",
         ),
         (STEP.format(LOSS + "optimizer.step()"), "end with `return`?"),
+        (STEP.format(LOSS + "optimizer.step()\n    return loss.item()"), "exactly as a plain step does"),
+    ],
+    "q7": [
+        (MERGED.format("up.flatten(1) @ down.flatten(1)"), "the shape (5, 6, 1, 1) of `weight`"),
+        (MERGED.format("weight.flatten(1) + up.flatten(1) @ down.flatten(1)"), "two more axes"),
+        (MERGED.format("(up.flatten(1) @ down.flatten(1))[:, :, None, None]"), "the detour alone"),
+        (MERGED.format("weight"), "without the detour"),
+        (MERGED.format("2 * weight + (up.flatten(1) @ down.flatten(1))[:, :, None, None]"), "gives another output"),
+        (MERGED.format("weight + down @ up"), "Your answer ended in RuntimeError"),
+        (MERGED.format("'weight'"), "A tensor in the shape"),
+    ],
+    "q8": [
+        ("my_late = 'late'", "The tuned network is expected"),
+        ("my_late = copy.deepcopy(late).requires_grad_(True)", "At most 100,000 are allowed"),
+        ("my_late = copy.deepcopy(late).requires_grad_(False)", "No number is trainable"),
+        ("my_late = nn.Sequential(*late[:-1])", "It should make 6 logits"),
+        (
+            "my_late = add_lora(copy.deepcopy(late), rank=4)\nnn.init.zeros_(my_late[-1].weight)",
+            "of val right; the probe that it began with has more",
+        ),
     ],
 }
 
 RIGHT = {
+    "q1": ["first_rate = '0.08'", "first_rate = 0.01 * 8"],
     "q2": [
         "def rates_by_stage(stages, lr, factor):\n"
         "    rates = {}\n"
@@ -107,6 +133,7 @@ RIGHT = {
     "q5": ["chance = 0.37"],
     "q6": [
         "def my_step(model, inputs, labels, optimizer):\n"
+        "    from torchvision.transforms import v2\n"
         "    mixed, shares = v2.MixUp(alpha=5.0, num_classes=2)(inputs, labels)\n"
         "    loss = nn.CrossEntropyLoss()(model(mixed), shares)\n"
         "    optimizer.zero_grad()\n"
@@ -123,5 +150,19 @@ RIGHT = {
         "    loss.backward()\n"
         "    optimizer.step()\n"
         "    return loss.item()",
+    ],
+    "q7": [
+        MERGED.format("weight + torch.einsum('orxy,rixy->oixy', up, down)"),
+        MERGED.format("(weight.squeeze() + up.squeeze() @ down.squeeze()).view_as(weight)"),
+        "def merged_weight(weight, down, up):\n"
+        "    one = torch.eye(weight.shape[1])[:, :, None, None]\n"
+        "    out = nn.functional.conv2d(nn.functional.conv2d(one, down), up)\n"
+        "    return weight + out.transpose(0, 1)",
+    ],
+    "q8": [
+        "my_late = tune(train_norms(freeze(copy.deepcopy(late))), *maps['train'], rate=2e-3, epochs=4)",
+        "my_late = freeze(copy.deepcopy(late))\n"
+        "my_late[0][0].conv_dw.requires_grad_(True)\n"
+        "my_late = tune(my_late, *maps['train'], rate=5e-4, epochs=2)",
     ],
 }
