@@ -31,8 +31,11 @@ def build(built: Path = BUILT) -> list[str]:
         (PAGES / "lab.md").write_text("# The browser lab\n\nThis edition was built without it.\n", encoding="utf-8")
     if still := web_pages.still_explorers():
         left_out.append(f"the controls of {len(still)} explorers: `make explorers` renders their states")
+    part = built.with_name(f"{built.name}.part")  # a build that is stopped leaves the site of the one before
+    shutil.rmtree(part, ignore_errors=True)
+    render(PAGES, FILES, part)
     shutil.rmtree(built, ignore_errors=True)
-    render(PAGES, FILES, built)
+    part.rename(built)
     return left_out
 
 
