@@ -66,11 +66,13 @@ def with_sizes(page: Path) -> str:
     return re.sub(r'<img\b[^>]*?\bsrc="([^":]+)"[^>]*>', sized, page.read_text(encoding="utf-8"))
 
 
-# What the theme leaves unsaid to those who hear a page: which aside is which, and what the search page is.
+# What the theme leaves unsaid to those who hear a page: which aside is which, what the search page is, and that a cell
+# without words heads nothing.
 UNSAID = {
     '<aside class="sidebar-drawer">': '<aside class="sidebar-drawer" aria-label="All pages">',
     '<aside class="toc-drawer': '<aside aria-label="On this page" class="toc-drawer',
     '<p class="caption" role="heading">': '<p class="caption">',
+    '<th class="head"><p></p></th>': "<td></td>",
     '<div id="search-results"></div>': '<h1>Search</h1><div id="search-results"></div>',
 }
 
