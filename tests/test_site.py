@@ -325,7 +325,7 @@ class TestTheFirstPage:
         page.goto((site / "index.html").as_uri() if as_file else address)
         page.get_by_role("searchbox").or_(page.locator("input[name=q]")).first.fill("transforms")
         page.keyboard.press("Enter")
-        link = page.locator(".search a", has_text="Transforms").first
+        link = page.locator(".search a", has_text="01 · Transforms").first
         link.wait_for()
         link.click()
         page.wait_for_url("**/notebooks/01_transforms.html*")

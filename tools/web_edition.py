@@ -31,8 +31,11 @@ def build(built: Path = BUILT) -> list[str]:
         (PAGES / "lab.md").write_text("# The browser lab\n\nThis edition was built without it.\n", encoding="utf-8")
     if still := web_pages.still_explorers():
         left_out.append(f"the controls of {len(still)} explorers: `make explorers` renders their states")
+    part = built.with_name(f"{built.name}.part")  # a build that is stopped leaves the site of the one before
+    shutil.rmtree(part, ignore_errors=True)
+    render(PAGES, FILES, part)
     shutil.rmtree(built, ignore_errors=True)
-    render(PAGES, FILES, built)
+    part.rename(built)
     return left_out
 
 
@@ -63,11 +66,13 @@ def with_sizes(page: Path) -> str:
     return re.sub(r'<img\b[^>]*?\bsrc="([^":]+)"[^>]*>', sized, page.read_text(encoding="utf-8"))
 
 
-# What the theme leaves unsaid to those who hear a page: which aside is which, and what the search page is.
+# What the theme leaves unsaid to those who hear a page: which aside is which, what the search page is, and that a cell
+# without words heads nothing.
 UNSAID = {
     '<aside class="sidebar-drawer">': '<aside class="sidebar-drawer" aria-label="All pages">',
     '<aside class="toc-drawer': '<aside aria-label="On this page" class="toc-drawer',
     '<p class="caption" role="heading">': '<p class="caption">',
+    '<th class="head"><p></p></th>': "<td></td>",
     '<div id="search-results"></div>': '<h1>Search</h1><div id="search-results"></div>',
 }
 

@@ -20,6 +20,7 @@ import nbformat
 from docutils import nodes
 from latex2mathml.converter import convert
 from nbformat import NotebookNode, v4
+from sphinx.addnodes import pending_xref
 
 from helpers.exercises import Exercise
 from tools.environment import NOTEBOOKS, ROOT
@@ -38,7 +39,8 @@ HOME = f"https://{website(repository())}/"
 DESCRIPTION = (
     "Teach a neural network to tell your own images apart: Jupyter lessons with PyTorch, and a lab in the browser."
 )
-NO_TERMS = (nodes.title, nodes.literal, nodes.literal_block, nodes.reference, nodes.strong, nodes.raw, nodes.table)
+NO_TERMS = (nodes.title, nodes.literal, nodes.literal_block, nodes.strong, nodes.raw, nodes.table)
+NO_TERMS += (nodes.reference, pending_xref)  # a link cannot hold another one
 LICENCE = "https://creativecommons.org/licenses/by/4.0/"
 
 
