@@ -427,7 +427,7 @@ function download() {
 }
 
 async function openModel(file) {
-  if (!file) return;
+  if (!file || find("model").disabled) return;
   const text = find("model-text");
   text.textContent = `Opening ${file.name} …`;
   try {
