@@ -117,10 +117,10 @@ stick: $(READY) ## fill a USB stick for a class without a network (TO=its folder
 
 ## For contributors
 quick: $(CHECKS) ## run the quick tests: no kernel, no browser
-	$(FAST) $(VENV) -m pytest -n logical -m "quick and not nightly" tests
+	$(VENV) -m pytest -n logical -m "quick and not nightly" tests
 
 test: $(CHECKS) ## set up, run the tests, and run every notebook and compare it strictly
-	$(FAST) $(VENV) -m pytest -n logical
+	$(VENV) -m pytest -n logical
 
 nightly: $(CHECKS) $(NPM) ## run the long tests, every notebook ten times, stress and mutations (hours)
 	$(VENV) -m pytest -n logical -m nightly

@@ -1,5 +1,7 @@
 """Lies at the root because it holds for tests and notebooks alike."""
 
+import os
+
 import pytest
 
 from tools import environment
@@ -14,6 +16,11 @@ def pytest_configure() -> None:
     import matplotlib  # only now: numpy's threads are set
 
     matplotlib.use("Agg")
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """With `-n logical`, one more than there are cores: a worker often waits for a kernel, a browser or a process."""
+    return (os.cpu_count() or 1) + 1
 
 
 @pytest.hookimpl(wrapper=True)

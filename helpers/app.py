@@ -131,14 +131,14 @@ class Predict(Guarded):
 
 def imagenet_classifier() -> Classifier:
     """EfficientNet-Lite0 as it was pretrained, with the thousand classes of ImageNet, as timm names them."""
-    from timm.data import ImageNetInfo
+    from timm.data.imagenet_info import ImageNetInfo
 
     from helpers.inference import SavedModel
     from helpers.models import load_model
     from helpers.weights import preprocessing_of
 
     info, network = ImageNetInfo(), load_model("imagenet").eval()
-    names = [info.index_to_description(index) for index in range(info.num_classes())]
+    names = [info.index_to_description(index) for index in range(1000)]
     # Two classes are called crane, a bird and a machine.
     names = [
         info.index_to_description(index, detailed=True) if names.count(name) > 1 else name

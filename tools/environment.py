@@ -22,6 +22,9 @@ def enter() -> None:
     os.environ["TL_DEVICE"] = "cpu"  # of the reference; tests choose others
     os.environ["PYTHONHASHSEED"] = "0"
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # more cores run more notebooks at once
+    # glibc keeps the memory of large tensors instead of giving it back each time: a tenth of the processor's time.
+    os.environ.setdefault("MALLOC_MMAP_MAX_", "0")
+    os.environ.setdefault("MALLOC_TRIM_THRESHOLD_", "100000000000")
     # The kernels look where this process does: a copy with a fault in it tests its own helpers.
     os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(GUARD), os.environ.get("PYTHONPATH")]))
 
