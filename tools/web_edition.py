@@ -59,11 +59,19 @@ def with_sizes(page: Path) -> str:
         picture = (page.parent / match[1]).resolve()
         if " width=" in match[0] or not picture.is_file():
             return match[0]
-        with Image.open(picture) as image:
-            width, height = image.size
+        width, height = size_of(picture)
         return f'{match[0].removesuffix(">").rstrip(" /")} width="{width}" height="{height}" loading="lazy">'
 
     return re.sub(r'<img\b[^>]*?\bsrc="([^":]+)"[^>]*>', sized, page.read_text(encoding="utf-8"))
+
+
+def size_of(picture: Path) -> tuple[int, int]:
+    """Width and height of a picture; those of a drawing are what it says of itself."""
+    if picture.suffix == ".svg":
+        width, height = re.search(r'viewBox="0 0 (\d+) (\d+)"', picture.read_text(encoding="utf-8")).groups()
+        return int(width), int(height)
+    with Image.open(picture) as image:
+        return image.size
 
 
 # What the theme leaves unsaid to those who hear a page: which aside is which, what the search page is, and that a cell

@@ -261,8 +261,10 @@ def put_together(pages: Path, files: Path) -> None:
         target = pages / document.relative_to(ROOT)
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_text(with_links(document), encoding="utf-8")
-    for picture in (ROOT / "docs").glob("*.[jp][pn]g"):
-        shutil.copy(picture, pages / "docs")
+    for picture in [*(ROOT / "docs").glob("*.[jp][pn]g"), *(ROOT / "benchmarks").glob("*.svg")]:
+        target = pages / picture.relative_to(ROOT)
+        target.parent.mkdir(exist_ok=True)
+        shutil.copy(picture, target)
     shutil.copy(SITE / "sw.js", files)
     (files / "_static").mkdir()
     shutil.copy(ROOT / "docs" / "insects.jpg", files / "_static" / "preview.jpg")
@@ -306,7 +308,7 @@ def with_links(document: Path) -> str:
     def moved(match: re.Match) -> str:
         target, place = match[1].partition("#")[::2]
         path = (document.parent / target).resolve()
-        if "://" in target or not target or path in known or path.suffix == ".jpg" or not path.exists():
+        if "://" in target or not target or path in known or path.suffix in {".jpg", ".svg"} or not path.exists():
             return match[0]
         kind = "tree" if path.is_dir() else "blob"
         return f"]({REPOSITORY}/{kind}/{BRANCH}/{path.relative_to(ROOT).as_posix()}{'#' if place else ''}{place})"
