@@ -279,7 +279,8 @@ def test_all_of_it_works_with_the_keyboard(lab):
     reach("train")
     lab.keyboard.press("Space")
     lab.locator("#result .figure").wait_for()
-    reach("ask")
+    expect(lab.locator("#ask")).to_be_enabled()
+    reach("ask,file")  # and not the button of the camera beside it
     choose(ANTS[-1])
     lab.locator("#answers meter").first.wait_for()
     reach("download")
