@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from importlib import import_module
 from itertools import combinations
 
 import numpy as np
@@ -16,7 +17,6 @@ from benchmarks import (
     does_it_help,
     fine_tuning,
     late_layers,
-    lite0,
     overhead,
     parameter_efficient,
     peers,
@@ -32,18 +32,7 @@ from helpers.training import fine_tune, train_model
 from helpers.weights import SOURCES
 from recipes import measure_transfer
 
-PROGRAMS = (
-    backbones,
-    distillation,
-    does_it_help,
-    fine_tuning,
-    late_layers,
-    lite0,
-    overhead,
-    parameter_efficient,
-    peers,
-    speed,
-)
+PROGRAMS = [import_module(f"benchmarks.{path.stem}") for path in sorted((ROOT / "benchmarks").glob("*.json"))]
 STORED = {program: json.loads(program.RESULTS.read_text()) for program in PROGRAMS}
 HELP, STEPS, LATE, SPEED = (STORED[program] for program in (does_it_help, fine_tuning, late_layers, speed))
 
