@@ -94,14 +94,14 @@ explorers: $(CHECKS) ## render the states of the explorers for the web edition (
 	$(VENV) -m tools.explorer_states
 
 ## For teachers
-teacher: $(CHECKS) ## run every notebook with the answers of its exercises filled in, into build/teacher/
-	$(VENV) -m tools.editions teacher
+teacher: $(CHECKS) ## run every notebook with the answers of its exercises filled in, into build/teacher/ (NAMES="00 01" for some)
+	$(VENV) -m tools.editions teacher $(NAMES)
 
 slides: $(CHECKS) $(REVEAL) ## make slides of the lessons, for a browser without a network, in build/slides/
-	$(VENV) -m tools.editions slides
+	$(VENV) -m tools.editions slides $(NAMES)
 
 nbgrader: $(CHECKS) $(NBGRADER) ## make a course for nbgrader of the lessons, with points and hidden tests, in build/nbgrader/
-	$(VENV) -m tools.editions nbgrader
+	$(VENV) -m tools.editions nbgrader $(NAMES)
 
 hub: $(HUB) ## set up a JupyterHub for a class on this machine, see docs/hub/
 	@# Accounts cannot keep what their Python compiles. Some packages bring files that are no Python yet.
