@@ -36,7 +36,7 @@ def test_what_begins_a_slide():
         v4.new_markdown_cell("# Title\n\nwords\n\n## Part\n\n```python\n# a comment\n```"),
         v4.new_code_cell("1"),
         v4.new_markdown_cell("Next: [01](01_transforms.ipynb)"),
-        v4.new_code_cell("2"),
+        v4.new_code_cell("# Alt text: ants above,\n# bees below\n2"),
         v4.new_code_cell("3"),
     ]
     arranged = slides.arranged(Lesson(Path("00_x.ipynb"), v4.new_notebook(cells=cells))).cells
