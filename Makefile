@@ -33,12 +33,13 @@ $(CHECKS):
 $(UV):
 	$(MAKE) $(READY)
 
-# nbgrader has an environment of its own. The kernel that its `python3` starts is the one of the lessons.
+# nbgrader has an environment of its own. The kernel that its `python3` starts is the one of the lessons; without the path,
+# ipykernel warns that nobody may find it.
 $(NBGRADER): requirements-nbgrader.txt $(READY)
 	rm -rf $(@D)
 	$(PYTHON) -m venv $(@D)
 	$(UV) pip install --python $(@D)/bin/python --requirement requirements-nbgrader.txt
-	$(VENV) -m ipykernel install --prefix $(@D) --name python3
+	JUPYTER_PATH=$(CURDIR)/$(@D)/share/jupyter $(VENV) -m ipykernel install --prefix $(@D) --name python3
 	chmod -R go-w $(@D)  # as for the hub, below
 	@touch $@
 
@@ -48,7 +49,7 @@ $(HUB): requirements-hub.txt $(READY)
 	$(PYTHON) -m venv $(@D)
 	$(UV) pip install --python $(@D)/bin/python --requirement requirements-hub.txt
 	npm install --silent --global --prefix $(@D) configurable-http-proxy@5
-	$(VENV) -m ipykernel install --prefix $(@D) --name python3
+	JUPYTER_PATH=$(CURDIR)/$(@D)/share/jupyter $(VENV) -m ipykernel install --prefix $(@D) --name python3
 	cp -R settings/. $(@D)
 	@touch $@
 
