@@ -20,6 +20,7 @@ from benchmarks import (
     overhead,
     parameter_efficient,
     peers,
+    probe,
     runs,
     speed,
     textbook,
@@ -185,6 +186,13 @@ def test_the_measured_recipe_is_that_of_the_helper(norms):
         freeze_norms(model)
     fine_tune(model, datasets, runs.PREPROCESSING, num_epochs=1, seed=1, all_layers=True)
     assert all(torch.equal(value, measured.state_dict()[name]) for name, value in model.state_dict().items())
+
+
+def test_one_strength_of_the_probe_does_for_all():
+    for run in STORED[probe]:
+        default = run["right"][str(probe.DEFAULT)]
+        assert max(run["right"].values()) - default <= run["total"] / 100, "the best of seven is at most a point better"
+        assert run["chosen_right"] - default <= 2, "images"
 
 
 def test_late_layers_do_as_well_as_all():
