@@ -12,6 +12,7 @@ from collections.abc import Callable
 from functools import partial
 from itertools import product
 from pathlib import Path
+from time import process_time
 
 import torch
 from sklearn.linear_model import LogisticRegressionCV
@@ -19,7 +20,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
 
-from benchmarks.runs import measure_all, processor_seconds, write_section
+from benchmarks.runs import measure_all, write_section
 from helpers.data import image_datasets, make_dataloader, with_transform
 from helpers.features import extract_features, linear_probe
 from helpers.models import load_model
@@ -45,11 +46,11 @@ def probes(images: str, weights: str) -> dict:
     )
     right, seconds = {}, {}
     for strength in STRENGTHS:
-        start = processor_seconds()
+        start = process_time()
         probe = linear_probe(features, labels, strength)
-        seconds[strength] = processor_seconds() - start
+        seconds[strength] = process_time() - start
         right[str(strength)] = int((probe.predict(unseen) == truth).sum())
-    start = processor_seconds()
+    start = process_time()
     options = {"scoring": "accuracy", "l1_ratios": (0,), "use_legacy_attributes": False}  # the last two: soon defaults
     chosen = make_pipeline(StandardScaler(), LogisticRegressionCV(Cs=STRENGTHS, cv=5, max_iter=1000, **options))
     with threadpool_limits(1, "blas"):
@@ -59,7 +60,7 @@ def probes(images: str, weights: str) -> dict:
         "right": right,
         "chosen": float(chosen[-1].C_),
         "chosen_right": int((chosen.predict(unseen) == truth).sum()),
-        "ratio": round((processor_seconds() - start) / seconds[DEFAULT], 1),
+        "ratio": round((process_time() - start) / seconds[DEFAULT], 1),
     }
 
 
