@@ -255,7 +255,10 @@ def q6(my_change: Answer, my_count: Answer, count_right: Callable[[Answer], int]
         raise NotYet(f"It makes {shown(type(changed).__name__)}. A PIL image is expected: `evaluate` comes afterwards.")
     if changed.size == image.size and changed.convert("RGB").tobytes() == image.tobytes():
         raise NotYet("The image comes out as it went in. Change something that a camera could change.")
-    count, measured = number(my_count), count_right(my_change)
+    count = number(my_count)
+    if not 0 <= count <= 100:
+        raise NotYet(f"You say {count:g}, and there are 100 images. `count_right(my_change)` counts how many are right.")
+    measured = count_right(my_change)
     if abs(count - measured) > 8:  # a random change gives a few more or less each time
         raise NotYet(
             f"You say {count:g}, and {measured} of the 100 images are right here. `count_right(my_change)` counts them."
