@@ -257,7 +257,7 @@ def q6(my_change: Answer, my_count: Answer, count_right: Callable[[Answer], int]
         raise NotYet("The image comes out as it went in. Change something that a camera could change.")
     count = number(my_count)
     if not 0 <= count <= 100:
-        raise NotYet(f"You say {count:g}, and there are 100 images. `count_right(my_change)` counts how many are right.")
+        raise NotYet(f"You say {count:g}, and there are 100 images. `count_right(my_change)` counts the right ones.")
     measured = count_right(my_change)
     if abs(count - measured) > 8:  # a random change gives a few more or less each time
         raise NotYet(
