@@ -44,6 +44,13 @@ def exported(model, tmp_path_factory) -> tuple[Path, Path]:
     return export_onnx(model, tmp_path_factory.mktemp("exported") / "insects.onnx")
 
 
+@pytest.fixture
+def network_exported_once(exported, monkeypatch) -> None:
+    """To export the network again costs no time: the fixture above has done it."""
+    graph = onnx.load(exported[1])
+    monkeypatch.setattr("helpers.export.tensor_graph", lambda model: graph)
+
+
 def run(path: Path, **inputs: torch.Tensor) -> np.ndarray:
     return onnxruntime.InferenceSession(path).run(None, {name: x.numpy() for name, x in inputs.items()})[0]
 
@@ -101,6 +108,7 @@ def test_it_runs_where_there_is_no_pytorch(exported):
         assert answer == pytest.approx(expected, abs=1e-6)
 
 
+@pytest.mark.usefixtures("network_exported_once")
 def test_fewer_bits_make_smaller_files_that_mostly_agree(model, exported, tmp_path):
     train = prepared_images(INSECTS, PREPROCESSING, 20)
     half, _ = export_onnx(model, tmp_path / "half.onnx", "float16")
@@ -137,9 +145,8 @@ def test_a_crop_larger_than_the_image_is_refused():
     line(error)
 
 
-def test_a_full_disk_leaves_the_file_that_was_there(model, exported, tmp_path, monkeypatch):
-    graph = onnx.load(exported[1])
-    monkeypatch.setattr("helpers.export.tensor_graph", lambda model: graph)
+@pytest.mark.usefixtures("network_exported_once")
+def test_a_full_disk_leaves_the_file_that_was_there(model, tmp_path, monkeypatch):
     (tmp_path / "m.onnx").write_text("the one before")
     (tmp_path / "m.tensor.onnx").write_text("the one before")
 
@@ -170,10 +177,8 @@ def command(monkeypatch, *arguments) -> int:
 
 
 @pytest.fixture
-def saved(model, exported, tmp_path, monkeypatch) -> Path:
-    """A saved model; to export it costs no time, since the fixture above has done it."""
-    graph = onnx.load(exported[1])
-    monkeypatch.setattr("helpers.export.tensor_graph", lambda model: graph)
+def saved(model, network_exported_once, tmp_path) -> Path:
+    """A saved model, for the command to export."""
     save_model(tmp_path / "insects.safetensors", model.network, CLASSES, PREPROCESSING)
     return tmp_path / "insects.safetensors"
 
