@@ -44,13 +44,6 @@ def exported(model, tmp_path_factory) -> tuple[Path, Path]:
     return export_onnx(model, tmp_path_factory.mktemp("exported") / "insects.onnx")
 
 
-@pytest.fixture
-def network_exported_once(exported, monkeypatch) -> None:
-    """To export the network again costs no time: the fixture above has done it."""
-    graph = onnx.load(exported[1])
-    monkeypatch.setattr("helpers.export.tensor_graph", lambda model: graph)
-
-
 def run(path: Path, **inputs: torch.Tensor) -> np.ndarray:
     return onnxruntime.InferenceSession(path).run(None, {name: x.numpy() for name, x in inputs.items()})[0]
 
@@ -108,11 +101,10 @@ def test_it_runs_where_there_is_no_pytorch(exported):
         assert answer == pytest.approx(expected, abs=1e-6)
 
 
-@pytest.mark.usefixtures("network_exported_once")
 def test_fewer_bits_make_smaller_files_that_mostly_agree(model, exported, tmp_path):
-    train = prepared_images(INSECTS, PREPROCESSING, 20)
-    half, _ = export_onnx(model, tmp_path / "half.onnx", "float16")
-    int8, _ = export_onnx(model, tmp_path / "int8.onnx", "int8", train)
+    train, tensors = prepared_images(INSECTS, PREPROCESSING, 20), onnx.load(exported[1])
+    half, _ = export_onnx(model, tmp_path / "half.onnx", "float16", tensors=tensors)
+    int8, _ = export_onnx(model, tmp_path / "int8.onnx", "int8", train, tensors)
     full = exported[0].stat().st_size
     assert half.stat().st_size < 0.55 * full and int8.stat().st_size < 0.3 * full
     expected = [answer["ants"] for answer in load(exported[0]).predict([*PICTURES])]
@@ -145,8 +137,7 @@ def test_a_crop_larger_than_the_image_is_refused():
     line(error)
 
 
-@pytest.mark.usefixtures("network_exported_once")
-def test_a_full_disk_leaves_the_file_that_was_there(model, tmp_path, monkeypatch):
+def test_a_full_disk_leaves_the_file_that_was_there(model, exported, tmp_path, monkeypatch):
     (tmp_path / "m.onnx").write_text("the one before")
     (tmp_path / "m.tensor.onnx").write_text("the one before")
 
@@ -156,7 +147,7 @@ def test_a_full_disk_leaves_the_file_that_was_there(model, tmp_path, monkeypatch
 
     monkeypatch.setattr(Path, "write_bytes", full)
     with pytest.raises(LessonError, match=r"Cannot write .*: No space left on device; free some disk space") as error:
-        export_onnx(model, tmp_path / "m.onnx")
+        export_onnx(model, tmp_path / "m.onnx", tensors=onnx.load(exported[1]))
     line(error)
     assert names(tmp_path) == ["m.onnx", "m.tensor.onnx"]
     assert {path.read_text() for path in tmp_path.iterdir()} == {"the one before"}
@@ -177,8 +168,10 @@ def command(monkeypatch, *arguments) -> int:
 
 
 @pytest.fixture
-def saved(model, network_exported_once, tmp_path) -> Path:
-    """A saved model, for the command to export."""
+def saved(model, exported, tmp_path, monkeypatch) -> Path:
+    """A saved model; to export it costs no time, since the fixture above has done it."""
+    graph = onnx.load(exported[1])
+    monkeypatch.setattr("helpers.export.tensor_graph", lambda model: graph)
     save_model(tmp_path / "insects.safetensors", model.network, CLASSES, PREPROCESSING)
     return tmp_path / "insects.safetensors"
 
