@@ -184,7 +184,7 @@ def export_onnx(
         path: as in `insects.onnx`; a file that is there is replaced, whole.
         precision: one of `PRECISIONS`.
         train: batches of prepared images, for `int8`.
-        tensors: the `tensor_graph` of the model, where there is one; without, it is made, which takes the longest.
+        tensors: the model's `tensor_graph`, if you have it; to make it takes the longest.
 
     Returns:
         The path of the file that takes images (`insects.onnx`, for `helpers.classifier.load`), and of the one that
@@ -196,7 +196,11 @@ def export_onnx(
     path = Path(path).expanduser()
     if path.suffix != ".onnx":
         raise LessonError(f"{path.name} should end in .onnx: by that, `helpers.classifier.load` knows what it is.")
-    tensors = tensor_graph(model) if tensors is None else copy.deepcopy(tensors)
+    if tensors is None:
+        tensors = tensor_graph(model)
+    else:
+        tensors = copy.deepcopy(tensors)
+        _forget_where_it_was_made(tensors)
     if precision == "float16":
         tensors = to_float16(tensors)
     elif precision == "int8":
@@ -204,7 +208,6 @@ def export_onnx(
     images = image_graph(tensors, model.preprocessing)
     beside = path.with_suffix(".tensor.onnx")
     for graph, file, takes in ((tensors, beside, "tensor"), (images, path, "image")):
-        _forget_where_it_was_made(graph)
         _note(graph, model, takes, precision)
         atomic_write(file, graph.SerializeToString())
     return path, beside
@@ -243,10 +246,12 @@ def _graph(
                 verbose=False,
             )
         assert exported is not None  # no file was asked for
-        return exported.model_proto
+        graph = exported.model_proto
     except Exception as error:  # whatever a network's code may do
         reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
         raise LessonError(f"{title} cannot be exported ({reason}); choose another architecture.") from error
+    _forget_where_it_was_made(graph)
+    return graph
 
 
 def _forget_where_it_was_made(graph: onnx.ModelProto) -> None:
