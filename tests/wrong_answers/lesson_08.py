@@ -130,5 +130,5 @@ RIGHT = {
         "            best = max(best, accuracies[name])\n"
         "    return front"
     ],
-    "q6": [MINE.format("'embedded', 96", "str(100 * gain('embedded', 96)), 2.5")],
+    "q6": [MINE.format("'embedded', 128", "str(100 * gain('embedded', 128)), 0.6")],
 }
