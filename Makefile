@@ -136,6 +136,7 @@ bench: $(CHECKS) ## measure what takes longer than a lesson may (three hours; re
 	$(FAST) $(VENV) -m benchmarks.fine_tuning
 	$(FAST) $(VENV) -m benchmarks.speed
 	$(FAST) $(VENV) -m benchmarks.late_layers
+	$(FAST) $(VENV) -m benchmarks.probe
 	$(FAST) $(VENV) -m benchmarks.parameter_efficient
 	$(FAST) $(VENV) -m benchmarks.distillation
 	$(FAST) $(VENV) -m benchmarks.overhead
