@@ -275,7 +275,7 @@ def q6(rate_factor: Answer) -> str:
 @exercises.add(
     hints=(
         "The cells of *A training that beats the probe* are a start: change one thing at a time.",
-        "`preprocessing.at(size)` and `with_transform` make images of another size, as `larger` above.",
+        "Images of another size: `with_transform(datasets[split], eval_transform(track.preprocessing.at(size)))`.",
         "A schedule of your own: `torch.optim.lr_scheduler.LambdaLR` counts epochs here; `OneCycleLR` counts batches.",
     ),
     answer="""
