@@ -255,9 +255,9 @@ def test_the_loop_by_hand(capsys):
 @pytest.mark.nightly
 @pytest.mark.parametrize("seed", [1, 2])
 def test_the_training_of_lesson_04_beats_the_probe_with_other_seeds_too(seed):
-    lesson = lesson_code("04_training_loop.ipynb", "SIZE", "EPOCHS")
+    lesson = lesson_code("04_training_loop.ipynb", "EPOCHS")
     track = current_track("embedded")
-    preprocessing = track.preprocessing.at(lesson["SIZE"])
+    preprocessing = track.preprocessing.at(80)
     splits = {split: CachedDataset(images) for split, images in image_datasets(track.folder, preprocessing).items()}
     train_view = with_transform(splits["train"], train_transform(preprocessing, scale=0.35))
     train_eval = with_transform(splits["train"], eval_transform(preprocessing))
