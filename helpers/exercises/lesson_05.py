@@ -265,8 +265,8 @@ def q7(
     after = right_after(my_shift)
     if abs(p - paired_test(right_before, after)) > 0.005:
         raise NotYet(
-            f"{int((right_before & ~after).sum())} images are lost and {int((after & ~right_before).sum())} gained, which "
-            f"gives another p-value than {p:.3g}. Compare `right_before` with `right_after(my_shift)`."
+            f"{int((right_before & ~after).sum())} images are lost and {int((after & ~right_before).sum())} gained, "
+            f"which gives another p-value than {p:.3g}. Compare `right_before` with `right_after(my_shift)`."
         )
     change = 100 * float(after.float().mean() - right_before.float().mean())
     verdict = "a significant change" if p < 0.05 else "not significant on these few images"

@@ -82,7 +82,7 @@ def q2(verdict: Answer) -> str:
     unit = (unit - unit.mean()) / unit.std(ddof=1)  # mean 0, standard deviation 1
 
     if said(np.array([0.79, 0.72, 0.74, 0.71, 0.75]), noisy) != "cannot tell":
-        raise NotYet("The first method was ahead in three of five seeds, and it is sure. Does it look at the means only?")
+        raise NotYet("The first was ahead in three of five seeds, and it is sure. Does it look at the means only?")
     if said(np.array([0.71, 0.815, 0.645, 0.775, 0.90]), noisy) != "cannot tell":
         raise NotYet(
             "One seed was far ahead, four by a point or less. Where does the interval of the differences begin?"
