@@ -33,12 +33,13 @@ $(CHECKS):
 $(UV):
 	$(MAKE) $(READY)
 
-# nbgrader has an environment of its own. The kernel that its `python3` starts is the one of the lessons.
+# nbgrader has an environment of its own. The kernel that its `python3` starts is the one of the lessons; without the path,
+# ipykernel warns that nobody may find it.
 $(NBGRADER): requirements-nbgrader.txt $(READY)
 	rm -rf $(@D)
 	$(PYTHON) -m venv $(@D)
 	$(UV) pip install --python $(@D)/bin/python --requirement requirements-nbgrader.txt
-	$(VENV) -m ipykernel install --prefix $(@D) --name python3
+	JUPYTER_PATH=$(CURDIR)/$(@D)/share/jupyter $(VENV) -m ipykernel install --prefix $(@D) --name python3
 	chmod -R go-w $(@D)  # as for the hub, below
 	@touch $@
 
@@ -48,7 +49,7 @@ $(HUB): requirements-hub.txt $(READY)
 	$(PYTHON) -m venv $(@D)
 	$(UV) pip install --python $(@D)/bin/python --requirement requirements-hub.txt
 	npm install --silent --global --prefix $(@D) configurable-http-proxy@5
-	$(VENV) -m ipykernel install --prefix $(@D) --name python3
+	JUPYTER_PATH=$(CURDIR)/$(@D)/share/jupyter $(VENV) -m ipykernel install --prefix $(@D) --name python3
 	cp -R settings/. $(@D)
 	@touch $@
 
@@ -94,14 +95,14 @@ explorers: $(CHECKS) ## render the states of the explorers for the web edition (
 	$(VENV) -m tools.explorer_states
 
 ## For teachers
-teacher: $(CHECKS) ## run every notebook with the answers of its exercises filled in, into build/teacher/
-	$(VENV) -m tools.editions teacher
+teacher: $(CHECKS) ## run every notebook with the answers of its exercises filled in, into build/teacher/ (NAMES="00 01" for some)
+	$(VENV) -m tools.editions teacher $(NAMES)
 
 slides: $(CHECKS) $(REVEAL) ## make slides of the lessons, for a browser without a network, in build/slides/
-	$(VENV) -m tools.editions slides
+	$(VENV) -m tools.editions slides $(NAMES)
 
 nbgrader: $(CHECKS) $(NBGRADER) ## make a course for nbgrader of the lessons, with points and hidden tests, in build/nbgrader/
-	$(VENV) -m tools.editions nbgrader
+	$(VENV) -m tools.editions nbgrader $(NAMES)
 
 hub: $(HUB) ## set up a JupyterHub for a class on this machine, see docs/hub/
 	@# Accounts cannot keep what their Python compiles. Some packages bring files that are no Python yet.
@@ -135,6 +136,7 @@ bench: $(CHECKS) ## measure what takes longer than a lesson may (three hours; re
 	$(FAST) $(VENV) -m benchmarks.fine_tuning
 	$(FAST) $(VENV) -m benchmarks.speed
 	$(FAST) $(VENV) -m benchmarks.late_layers
+	$(FAST) $(VENV) -m benchmarks.probe
 	$(FAST) $(VENV) -m benchmarks.parameter_efficient
 	$(FAST) $(VENV) -m benchmarks.distillation
 	$(FAST) $(VENV) -m benchmarks.overhead

@@ -3,7 +3,8 @@
     python -m benchmarks.scaling
 
 A benchmark that was stopped goes on where it ended. What counts is the processor's time of one process, its exchange
-with the other included, with one thread each: so it matters little what else the machine does.
+with the other included, with one thread each: so it matters little what else the machine does. Only
+what several threads gain is measured by the clock.
 """
 
 import json
@@ -35,6 +36,7 @@ from helpers.transforms import eval_transform
 RESULTS = Path(__file__).with_suffix(".json")
 BATCHES = (8, 16, 32, 64)  # images of all processes together
 PROCESSES = (1, 2)
+THREADS = (1, 2, 4)
 STEPS = 5
 SIZES = (10**4, 10**5, 10**6, 10**7)  # numbers that are averaged
 CPU = torch.device("cpu")
@@ -91,6 +93,20 @@ def started(processes: int) -> dict:
         check=True,
     )
     return json.loads(run.stdout.splitlines()[-1])
+
+
+def threaded(threads: int) -> dict:
+    """A step of 32 images with so many threads: the shortest of several by the clock, which other programs disturb."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    model, images = network(), random_batch(32)
+    optimizer, seconds = adamw(model), []
+    for _ in range(2 * STEPS):
+        start = time.perf_counter()
+        run_epoch(model, [images], nn.CrossEntropyLoss(), optimizer)
+        seconds.append(time.perf_counter() - start)
+    torch.set_num_threads(before)
+    return {"seconds": round(min(seconds), 4)}
 
 
 # --- The ladder
@@ -157,6 +173,7 @@ WAYS = ("folder", "shards", "floor")
 
 def plan() -> list[tuple[dict, Callable[[], dict]]]:
     runs: list[tuple[dict, Callable[[], dict]]] = [({"processes": n}, partial(started, n)) for n in PROCESSES]
+    runs += [({"threads": n}, partial(threaded, n)) for n in THREADS]
     runs += [({"reading": way}, partial(reading, way)) for way in WAYS]
     return runs + [({"ladder": rung}, partial(ladder, rung)) for rung in RUNGS]
 
@@ -187,6 +204,8 @@ def table(results: list[dict]) -> str:
     for batch, processes in product(BATCHES, PROCESSES):
         predicted, found = model.step_seconds(batch, processes), the(results, processes=processes)[f"step {batch}"]
         lines.append(f"| {batch} | {processes} | {1000 * predicted:.0f} | {1000 * found:.0f} |")
+    lines += ["", "| threads of one process | a step of 32 images, ms of the clock |", "|---|---|"]
+    lines += [f"| {n} | {1000 * the(results, threads=n)['seconds']:.0f} |" for n in THREADS]
     lines += ["", "| a step of 32 images | ms | before the first one, s |", "|---|---|---|"]
     for rung in RUNGS:
         found = the(results, ladder=rung)

@@ -171,7 +171,11 @@ def to_int8(graph: onnx.ModelProto, batches: Iterable[torch.Tensor]) -> onnx.Mod
 
 
 def export_onnx(
-    model: SavedModel, path: str | Path, precision: str = "float32", train: Iterable[torch.Tensor] = ()
+    model: SavedModel,
+    path: str | Path,
+    precision: str = "float32",
+    train: Iterable[torch.Tensor] = (),
+    tensors: onnx.ModelProto | None = None,
 ) -> tuple[Path, Path]:
     """Write a trained model as two ONNX files.
 
@@ -180,6 +184,7 @@ def export_onnx(
         path: as in `insects.onnx`; a file that is there is replaced, whole.
         precision: one of `PRECISIONS`.
         train: batches of prepared images, for `int8`.
+        tensors: the model's `tensor_graph`, if you have it; to make it takes the longest.
 
     Returns:
         The path of the file that takes images (`insects.onnx`, for `helpers.classifier.load`), and of the one that
@@ -191,7 +196,11 @@ def export_onnx(
     path = Path(path).expanduser()
     if path.suffix != ".onnx":
         raise LessonError(f"{path.name} should end in .onnx: by that, `helpers.classifier.load` knows what it is.")
-    tensors = tensor_graph(model)
+    if tensors is None:
+        tensors = tensor_graph(model)
+    else:
+        tensors = copy.deepcopy(tensors)
+        _forget_where_it_was_made(tensors)
     if precision == "float16":
         tensors = to_float16(tensors)
     elif precision == "int8":
@@ -273,7 +282,7 @@ def prepared_images(
     dataset = ImageDataset(read_layout(folder).splits["train"], eval_transform(preprocessing))
     every = max(1, len(dataset) // count)
     part: Subset[Any] = Subset(dataset, range(0, len(dataset), every))
-    return [x for x, _ in make_dataloader(part, 10)]
+    return [x for x, _ in make_dataloader(part, 5)]
 
 
 def main() -> int:

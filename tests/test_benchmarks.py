@@ -3,7 +3,7 @@
 import json
 from dataclasses import replace
 from importlib import import_module
-from itertools import combinations
+from itertools import combinations, pairwise
 
 import numpy as np
 import pytest
@@ -20,6 +20,7 @@ from benchmarks import (
     overhead,
     parameter_efficient,
     peers,
+    probe,
     runs,
     speed,
     textbook,
@@ -127,6 +128,64 @@ def test_careless_fine_tuning_is_worse_than_none():
 
 # --- What lesson 07 claims
 
+INSECTS = {"images": "insects", "weights": "embedded"}
+(PROBE,) = (run["accuracy"] for run in LATE if run.items() >= (INSECTS | {"trained": "the head"}).items())
+
+
+def corrected(pairs: list[tuple[str, str]]) -> list[float]:
+    """The p-values of the paired t-tests between recipes, corrected as in the lesson."""
+    values = [[runs.over_seeds(STEPS, step=step) for step in pair] for pair in pairs]
+    return holm([ttest_rel(*each).pvalue for each in values])
+
+
+def test_the_probe_beats_each_training_of_the_textbook():
+    assert PROBE > runs.over_seeds(STEPS, step=next(iter(fine_tuning.STEPS))).max()
+
+
+def test_two_of_seven_parts_make_a_significant_difference():
+    p_values = corrected([(step, before) for before, step in pairwise(fine_tuning.STEPS)])
+    significant = [step for step, p in zip(list(fine_tuning.STEPS)[1:], p_values, strict=True) if p < 0.05]
+    assert significant == ["AdamW with one cycle, the last epoch", "crops show a third or more"]
+
+
+def test_the_rate_explains_what_the_optimizer_seemed_to_bring():
+    rate, cycle = corrected(
+        [
+            ("6 epochs, with a rate of 0.01", "6 epochs"),
+            ("AdamW with one cycle, the last epoch", "6 epochs, with a rate of 0.01"),
+        ]
+    )
+    assert rate < 0.05 < cycle
+
+
+def test_with_a_good_rate_the_textbook_s_recipe_is_as_accurate():
+    textbook, *_, recipe = fine_tuning.STEPS
+    good_rate = f"{textbook}, with a rate of 0.01"
+    whole, *others = corrected([(recipe, textbook), (recipe, good_rate), ("25 epochs instead of 6", good_rate)])
+    assert whole < 0.05 < min(others)
+
+
+def test_no_trick_alone_makes_a_significant_difference():
+    tricks = fine_tuning.EXTRAS.keys() - {"25 epochs instead of 6"}
+    assert len(tricks) == 9
+    assert min(corrected([(trick, fine_tuning.BASE[trick]) for trick in tricks])) > 0.05
+
+
+def test_val_takes_the_better_of_probe_and_fine_tuned_model():
+    """On the insects: four of five trainings beat the probe on test, and val keeps the probe in the fifth."""
+    run = INSECTS | {"trained": "late layers"}
+    tuned, val, probe_val = (runs.over_seeds(LATE, figure, **run) for figure in ("accuracy", "val", "probe_val"))
+    assert (tuned > PROBE).sum() == 4
+    assert (tuned[val >= probe_val] > PROBE).all()
+
+
+def test_fine_tuning_takes_about_ten_times_as_long_as_a_probe():
+    def mean(peer: str, figure: str = "accuracy") -> float:
+        return runs.over_seeds(STORED[peers], figure, peer=peer, images="insects").mean()
+
+    assert 5 < mean("our fine_tune", "seconds") / mean("our probe", "seconds") < 20
+    assert mean("fastai, batches of 64") < mean("fastai, batches of 32") < mean("our fine_tune")
+
 
 @pytest.mark.parametrize("step", list(fine_tuning.STEPS)[-2:])
 def test_the_recipe_beats_the_textbook_s(step):
@@ -160,17 +219,19 @@ def test_few_numbers_do_nearly_as_well_as_all_weights():
         chosen[method] = runs.over_seeds(results, **run)
         assert len(chosen[method]) == len(parameter_efficient.SEEDS)
     (head,) = runs.over_seeds(results, method="the head")
-    low = mean_interval(chosen["all weights"] - head)[1]
-    assert low < 0 and chosen["LoRA"].mean() > chosen["all weights"].mean() - 0.02
+    assert all(mean_interval(values - head)[1] < 0 for values in chosen.values())
+    assert all(abs(values.mean() - chosen["all weights"].mean()) < 0.02 for values in chosen.values())
+    stored = {method: runs.over_seeds(results, "trained", method=method)[0] for method in ("LoRA", "all weights")}
+    assert stored["all weights"] > 40 * stored["LoRA"]
 
 
 def test_a_student_learns_from_predictions():
-    few, distilled = (
-        runs.over_seeds(STORED[distillation], model=f"student, {title}")
-        for title in ("few labels", "the teacher's predictions")
+    few, distilled, all_labels = (
+        runs.over_seeds(STORED[distillation], model=f"student, {title}") for title in distillation.STUDENTS
     )
     assert len(few) == len(distilled) == len(distillation.SEEDS)
     assert (distilled > few).all()
+    assert mean_interval(all_labels - distilled)[1] < 0
 
 
 @pytest.mark.parametrize("norms", [True, False], ids=["frozen norms", "trained norms"])
@@ -185,6 +246,13 @@ def test_the_measured_recipe_is_that_of_the_helper(norms):
         freeze_norms(model)
     fine_tune(model, datasets, runs.PREPROCESSING, num_epochs=1, seed=1, all_layers=True)
     assert all(torch.equal(value, measured.state_dict()[name]) for name, value in model.state_dict().items())
+
+
+def test_one_strength_of_the_probe_does_for_all():
+    for run in STORED[probe]:
+        default = run["right"][str(probe.DEFAULT)]
+        assert max(run["right"].values()) - default <= run["total"] / 100, "the best of seven is at most a point better"
+        assert run["chosen_right"] - default <= 2, "images"
 
 
 def test_late_layers_do_as_well_as_all():

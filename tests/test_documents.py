@@ -61,6 +61,18 @@ def test_links_lead_somewhere(document):
             assert place in map(anchor, headings), target
 
 
+def test_how_many_learners_follows_from_what_each_takes():
+    text = (ROOT / "docs" / "hub" / "README.md").read_text(encoding="utf-8")
+    words = " ".join(text.split())
+    figures = r"server has (\S+) GB.* lesson 00 has (\S+) GB .* largest lesson (\S+) GB; (\S+) GB .* keeps (\d+) GB"
+    server, first, largest, shared, system = map(float, re.search(figures, words).groups())
+    for row, peak in (("lesson 00", first), ("the largest lesson.*?", largest)):
+        stated = re.search(rf"^\| learners in {row} \|(.+)$", text, re.MULTILINE)[1]
+        each = server + peak - shared
+        learners = [int((memory - system - shared) / each) for memory in (16, 32, 64)]
+        assert [int(number) for number in re.findall(r"\d+", stated)] == learners
+
+
 # --- The address of the repository
 
 # OWNER/REPO in a link to it; inside another address, / is %2F

@@ -54,10 +54,24 @@ def test_teaching_names_sections_that_are_there():
 
 def test_teaching_tells_the_minutes_of_each_lesson():
     text = (ROOT / "TEACHING.md").read_text(encoding="utf-8")
-    table = re.search(r"^\| minutes \|(.+)\n.+\n\| to read \|(.+)$", text, re.MULTILINE)
-    planned = dict(zip(*(re.findall(r"\d+", row) for row in table.groups()), strict=True))
-    said = {
-        path.name[:2]: re.search(r"\*\*Time\*\* (?:about|Reading:) (\d+) minutes", "".join(Lesson.read(path).prose))[1]
-        for path in NOTEBOOKS.glob("*.ipynb")
-    }
-    assert planned == said
+    table = re.search(
+        r"^\| minutes \|(.+)\n.+\n\| to read \|(.+)\n\| in class, with exercises \|(.+)$", text, re.MULTILINE
+    )
+    rows = (re.findall(r"\d+", row) for row in table.groups())
+    planned = {number: (int(reading), int(in_class)) for number, reading, in_class in zip(*rows, strict=True)}
+    time = r"\*\*Time\*\* Reading: (\d+) minutes\. Exercises: (\d+) minutes\."
+    said = {path.name[:2]: re.search(time, "".join(Lesson.read(path).prose)) for path in NOTEBOOKS.glob("*.ipynb")}
+    assert planned.keys() == said.keys()
+    for number, (reading, in_class) in planned.items():
+        minutes, exercises = map(int, said[number].groups())
+        assert reading == minutes, number
+        assert minutes + exercises <= in_class <= minutes + exercises + 45, f"{number}: talking takes some time, too"
+
+
+@pytest.mark.parametrize(
+    ("schedule", "minutes"), [(r"\*\*90 minutes\.", 90), (r"\*\*A day\.\*\* Six hours, and the breaks", 360)]
+)
+def test_a_schedule_takes_as_long_as_it_says(schedule, minutes):
+    text = (ROOT / "TEACHING.md").read_text(encoding="utf-8")
+    table = re.search(schedule + r"[\s\S]*?\n\n((?:\|.*\n)+)", text)[1]
+    assert sum(map(int, re.findall(r"^\| (\d+)", table, re.MULTILINE))) == minutes

@@ -121,36 +121,32 @@ class Hub:
     address: str
     git: str
     log: Path
+    config: Path
 
 
-def with_ports(lessons: Path) -> tuple[int, int]:
-    """Free ports, written into the configuration as its reader would."""
-    config = lessons / "docs" / "hub" / "jupyterhub_config.py"
-    text, ports = config.read_text(), (free_port(), free_port())
-    for line, port in zip(("PORT = 8000", "GIT_PORT = 9418"), ports, strict=True):
-        assert text.count(f"\n{line}") == 1
-        text = text.replace(f"\n{line}", f"\n{line.split()[0]} = {port}")
+def start_command(config: Path) -> list[str]:
+    return [f"{config.parents[2]}/.venv-hub/bin/jupyterhub", "--config", str(config)]
+
+
+@contextmanager
+def running(config: Path, state: Path, **constants: str | int | None) -> Iterator[Hub]:
+    """A hub with free ports and other constants, written into a copy of its configuration as its reader would."""
+    constants |= {"PORT": free_port(), "GIT_PORT": free_port()}
+    text = config.read_text()
+    for name, value in constants.items():
+        text, found = re.subn(rf"^{name} = \S+", f"{name} = {value!r}", text, flags=re.MULTILINE)
+        assert found == 1, name
     text = text.replace('f"http://:{PORT}"', 'f"http://127.0.0.1:{PORT}"')
     text += (
         f"c.JupyterHub.hub_port, c.ConfigurableHTTPProxy.api_url = {free_port()}, 'http://127.0.0.1:{free_port()}'\n"
     )
-    config.write_text(text)
-    return ports
-
-
-def start_command(lessons: Path) -> list[str]:
-    return [f"{lessons}/.venv-hub/bin/jupyterhub", "--config", f"{lessons}/docs/hub/jupyterhub_config.py"]
-
-
-@pytest.fixture(scope="module")
-def hub(folder, lessons, accounts) -> Iterator[Hub]:
-    port, git_port = with_ports(lessons)
-    found = Hub(f"http://127.0.0.1:{port}", f"git://127.0.0.1:{git_port}", folder / "hub.log")
+    copy = config.with_name(f"{state.name}.py")
+    copy.write_text(text)
+    addresses = (f"http://127.0.0.1:{constants['PORT']}", f"git://127.0.0.1:{constants['GIT_PORT']}")
+    found = Hub(*addresses, state / "hub.log", copy)
+    state.mkdir()
     with found.log.open("w") as log:
-        (folder / "state").mkdir()
-        process = subprocess.Popen(
-            start_command(lessons), cwd=folder / "state", env=environment(), stdout=log, stderr=log
-        )
+        process = subprocess.Popen(start_command(copy), cwd=state, env=environment(), stdout=log, stderr=log)
     try:
         end = time.monotonic() + START_S
         while not answers(f"{found.address}/hub/api"):
@@ -160,6 +156,17 @@ def hub(folder, lessons, accounts) -> Iterator[Hub]:
     finally:
         process.terminate()
         process.wait(STOP_S)
+
+
+@pytest.fixture(scope="module")
+def config(lessons) -> Path:
+    return lessons / "docs" / "hub" / "jupyterhub_config.py"
+
+
+@pytest.fixture(scope="module")
+def hub(config, folder, accounts) -> Iterator[Hub]:
+    with running(config, folder / "state") as found:
+        yield found
 
 
 def answers(address: str) -> bool:
@@ -329,32 +336,32 @@ def test_who_is_not_in_the_group_does_not_get_in(hub, accounts, browser):
 # --- What stops a hub, in one line
 
 
-def refusal(lessons: Path, folder: Path) -> str:
+def refusal(config: Path, folder: Path) -> str:
     """The last line of a hub that does not start."""
-    done = run(*start_command(lessons), cwd=folder, timeout=START_S)
+    done = run(*start_command(config), cwd=folder, timeout=START_S)
     assert done.returncode != 0
     return done.stderr.strip().splitlines()[-1]
 
 
-def test_a_shared_folder_that_others_can_write(lessons, tmp_path):
+def test_a_shared_folder_that_others_can_write(lessons, config, tmp_path):
     (lessons / "data").chmod(0o777)
     try:
-        assert refusal(lessons, tmp_path).endswith(f"can be written by others than root: chmod -R go-w {lessons}")
+        assert refusal(config, tmp_path).endswith(f"can be written by others than root: chmod -R go-w {lessons}")
     finally:
         (lessons / "data").chmod(0o755)
 
 
-def test_a_folder_that_accounts_cannot_reach(lessons, folder, tmp_path):
+def test_a_folder_that_accounts_cannot_reach(config, folder, tmp_path):
     folder.chmod(0o700)
     try:
-        said = refusal(lessons, tmp_path)
+        said = refusal(config, tmp_path)
     finally:
         folder.chmod(0o755)
     assert f"{folder} is closed to them" in said and "make hub PYTHON=" in said
 
 
-def test_a_port_in_use(lessons, hub, tmp_path):
-    assert "Address already in use. Stop what uses it (ss -ltnp), or change PORT" in refusal(lessons, tmp_path)
+def test_a_port_in_use(hub, tmp_path):
+    assert "Address already in use. Stop what uses it (ss -ltnp), or change PORT" in refusal(hub.config, tmp_path)
 
 
 def test_an_account_without_a_home(hub, browser):
@@ -364,6 +371,16 @@ def test_an_account_without_a_home(hub, browser):
         page.goto(f"{hub.address}/hub/spawn")
         log_in(page, homeless)
         page.get_by_text(f"{homeless.name} has no home /nowhere: mkhomedir_helper {homeless.name}").first.wait_for()
+
+
+def test_a_hub_without_limits_warns_at_each_start_of_a_server(config, folder, accounts, browser):
+    with running(config, folder / "unlimited", MEMORY=None) as hub:
+        page = browser.new_context().new_page()
+        page.set_default_timeout(1000 * START_S)
+        page.goto(f"{hub.address}/hub/spawn")
+        log_in(page, accounts[0])
+        page.locator(".jp-Launcher").wait_for()
+        assert f"{accounts[0].name} has no memory limit" in hub.log.read_text()
 
 
 # --- nbgrader, from a teacher's account to a learner's and back

@@ -132,6 +132,15 @@ def test_readme_tells_what_make_does():
         assert command in said, "the README's commands without make are others"
 
 
+def test_teaching_tells_what_make_does():
+    said = " ".join((ROOT / "TEACHING.md").read_text().split())
+    commands = make("--dry-run", "--always-make", "PYTHON=python", "teacher", "slides").splitlines()
+    by_hand = [" ".join(line.split()) for line in commands if line != "python tools/set_up.py"]  # in that of the checks
+    assert len(by_hand) == 4
+    for command in by_hand:
+        assert command in said, "TEACHING's commands without make are others"
+
+
 def test_binder_installs_as_set_up_does():
     uv, lessons = (ROOT / ".binder" / "postBuild").read_text().splitlines()[-2:]
     assert uv.endswith(" -m pip install --no-cache-dir --constraint requirements.txt uv")

@@ -36,7 +36,7 @@ def test_what_begins_a_slide():
         v4.new_markdown_cell("# Title\n\nwords\n\n## Part\n\n```python\n# a comment\n```"),
         v4.new_code_cell("1"),
         v4.new_markdown_cell("Next: [01](01_transforms.ipynb)"),
-        v4.new_code_cell("2"),
+        v4.new_code_cell("# Alt text: ants above,\n# bees below\n2"),
         v4.new_code_cell("3"),
     ]
     arranged = slides.arranged(Lesson(Path("00_x.ipynb"), v4.new_notebook(cells=cells))).cells
@@ -97,9 +97,12 @@ def test_a_browser_shows_all_of_a_slide(browser, tmp_path, monkeypatch):
     page.goto(built.as_uri())
     page.wait_for_function("window.Reveal && Reveal.isReady()")
     assert page.get_by_role("heading", name="Title").is_visible()
-    page.mouse.move(640, 360)
-    page.mouse.wheel(0, 5000)
-    page.wait_for_function("Reveal.getCurrentSlide().scrollTop > 0", timeout=10_000)
+    for _ in range(20):
+        if not page.evaluate("document.body.classList.contains('more')"):
+            break
+        page.keyboard.press("Space")
+        page.wait_for_timeout(100)
+    assert page.evaluate("Reveal.getCurrentSlide().scrollTop") > 0, "nothing says that a long slide goes on"
     end = page.get_by_text("line_59", exact=True).bounding_box()
     assert 0 <= end["y"] and end["y"] + end["height"] <= 720, "the end of a long slide is cut off"
     page.keyboard.press("Space")

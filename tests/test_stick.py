@@ -25,6 +25,8 @@ def commands(monkeypatch) -> list[list[str]]:
         if command[0] == "git":
             return run(command, **kwargs)
         ran.append([str(part) for part in command])
+        if "download" in command:
+            command[command.index("--dest") + 1].mkdir(parents=True, exist_ok=True)
         if "venv" in command:
             start.python_of(command[-1].parent).parent.mkdir(parents=True)
         return subprocess.CompletedProcess(command, 0)
@@ -38,7 +40,6 @@ def filled(tmp_path, commands):
     """A stick with the lessons, and a folder for its packages."""
     stick.copy_lessons(tmp_path / "stick")
     stick.download_packages(tmp_path / "stick")
-    (tmp_path / "stick" / "wheels" / start.kind()).mkdir(parents=True)
     return tmp_path / "stick"
 
 
@@ -73,6 +74,38 @@ def test_the_packages_are_the_pinned_ones(filled, commands):
     assert download[download.index("--constraint") + 1] == str(ROOT / "requirements.txt")
     assert any(part.startswith("torch>=") for part in download)
     assert any(part.startswith("flit_core") for part in download), "the helpers are built on the laptop"
+
+
+@needs_git
+def test_packages_that_did_not_all_come_are_not_offered_to_a_laptop(filled, monkeypatch, tmp_path):
+    def cut(command, **_):
+        raise subprocess.CalledProcessError(1, command)
+
+    monkeypatch.setattr(subprocess, "run", cut)
+    with pytest.raises(subprocess.CalledProcessError):
+        stick.download_packages(filled)
+    with pytest.raises(SystemExit, match=rf"has packages for {start.kind()}\.part\. .* `make stick`, to its end"):
+        start.install(filled, tmp_path / "transfer-learning")
+
+
+def test_a_stick_that_is_not_mounted_does_not_fill_the_disk(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["stick", str(tmp_path / "nowhere")])
+    assert stick.main() == 1
+    assert (
+        capsys.readouterr().err
+        == f"There is no folder {tmp_path / 'nowhere'}: mount the stick, or make the folder first.\n"
+    )
+    assert not (tmp_path / "nowhere").exists()
+
+
+def test_a_full_stick_is_one_line(tmp_path, monkeypatch, capsys):
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(sys, "argv", ["stick", str(tmp_path)])
+    monkeypatch.setattr(stick, "copy_lessons", full)
+    assert stick.main() == 1
+    assert capsys.readouterr().err.endswith("No space left on device. The same command goes on.\n")
 
 
 def test_without_git_it_says_so(monkeypatch, tmp_path):

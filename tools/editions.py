@@ -3,6 +3,8 @@
 python -m tools.editions teacher      executed, with the answers filled in, in build/teacher/
 python -m tools.editions nbgrader     a course for nbgrader, in build/nbgrader/
 python -m tools.editions slides       slides, in build/slides/
+
+Names, such as `teacher 00 03`, choose lessons by how theirs begin.
 """
 
 import argparse
@@ -49,8 +51,10 @@ EDITIONS = {"teacher": build_teacher, "nbgrader": nbgrader_course.build, "slides
 def main() -> int:
     parser = argparse.ArgumentParser(description="Make another edition of the lessons.")
     parser.add_argument("edition", choices=EDITIONS)
-    build = EDITIONS[parser.parse_args().edition]
-    return for_lessons(lambda path: str(build(path).relative_to(environment.ROOT)))
+    parser.add_argument("names", nargs="*", help="how a lesson's name begins; all without one")
+    arguments = parser.parse_args()
+    build = EDITIONS[arguments.edition]
+    return for_lessons(lambda path: str(build(path).relative_to(environment.ROOT)), arguments.names)
 
 
 if __name__ == "__main__":

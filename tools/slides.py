@@ -8,7 +8,7 @@ from nbconvert import SlidesExporter
 from nbformat import NotebookNode, v4
 
 from tools import environment
-from tools.notebook_hygiene import Lesson
+from tools.notebook_hygiene import ALT_TEXT, Lesson
 from tools.refresh_notebooks import Refused
 
 SLIDES = environment.ROOT / "build" / "slides"
@@ -20,7 +20,7 @@ def arranged(lesson: Lesson) -> NotebookNode:
     """The notebook, with what nbconvert reads from the metadata of its cells.
 
     A heading begins a slide. What comes after a code cell goes on the next slide below, so that each has one
-    thing to run.
+    thing to run. Comments for listeners are left out: the pictures have them as their alternative text.
     """
     cells = []
     for cell in lesson.notebook.cells:
@@ -28,6 +28,7 @@ def arranged(lesson: Lesson) -> NotebookNode:
             source = re.sub(r"\]\((\w+)\.ipynb\)", r"](\1.html)", cell.source)
             cells += [v4.new_markdown_cell(part) for part in re.split(r"^(?=## )", source, flags=re.MULTILINE) if part]
         else:
+            cell.source = ALT_TEXT.sub("", cell.source).lstrip()
             cells.append(cell)
     for before, cell in zip([None, *cells], cells, strict=False):
         if cell.cell_type == "markdown" and re.match("##? ", cell.source):

@@ -49,8 +49,11 @@ def install(stick: Path, folder: Path) -> None:
         return
     wheels = stick / "wheels" / kind()
     if not wheels.is_dir():
-        there = ", ".join(sorted(path.name for path in wheels.parent.iterdir()))
-        sys.exit(f"This laptop is {kind()}; the stick has packages for {there}. Run `make stick` on such a laptop too.")
+        there = ", ".join(sorted(path.name for path in wheels.parent.glob("*"))) or "none"
+        sys.exit(
+            f"This laptop is {kind()}; the stick has packages for {there}. "
+            "Start it with such a Python, or run `make stick`, to its end, on a laptop like this one."
+        )
     gigabytes = sum(wheel.stat().st_size for wheel in wheels.iterdir()) / 1e9
     needed, free = DISK_PER_WHEEL * gigabytes, shutil.disk_usage(folder).free / 1e9
     if free < needed:

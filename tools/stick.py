@@ -51,24 +51,38 @@ def copy_site(stick: Path) -> bool:
 
 
 def download_packages(stick: Path) -> None:
-    """Downloads every package in its pinned version, and what builds the helpers."""
+    """Downloads every package in its pinned version, and what builds the helpers.
+
+    Their folder has its name once it is whole, so that no laptop begins with half of them.
+    """
+    whole = stick / "wheels" / kind()
+    part = whole.with_name(whole.name + ".part")
+    if whole.exists():
+        whole.rename(part)
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     wanted = [*project["project"]["dependencies"], *project["build-system"]["requires"]]
-    where = ["--dest", stick / "wheels" / kind(), "--constraint", ROOT / "requirements.txt"]
+    where = ["--dest", part, "--constraint", ROOT / "requirements.txt"]
     subprocess.run([sys.executable, "-m", "pip", "download", "--only-binary=:all:", *where, *wanted], check=True)
+    part.rename(whole)
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description="Fill a USB stick for a class without a network.")
     parser.add_argument("folder", type=Path, help="where the stick is mounted")
-    stick = parser.parse_args().folder / "transfer-learning"
+    folder = parser.parse_args().folder
+    stick = folder / "transfer-learning"
     try:
+        if not folder.is_dir():  # else a stick that is not mounted would fill the disk
+            raise LessonError(f"There is no folder {folder}: mount the stick, or make the folder first.")
         copy_lessons(stick)
         if not copy_site(stick):
             print("Without the web edition, which is not built here: `make site` does that.")
         download_packages(stick)
     except LessonError as error:
         print(error, file=sys.stderr)
+        return 1
+    except OSError as error:  # full, or not writable
+        print(f"The stick is not filled: {error}. The same command goes on.", file=sys.stderr)
         return 1
     except subprocess.CalledProcessError as error:
         return error.returncode  # pip has said why

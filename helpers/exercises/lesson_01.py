@@ -13,6 +13,7 @@ from helpers.weights import EMBEDDED
 
 exercises = Exercises()
 CELLS = 16  # of the chessboard, on each side
+IMAGES = 80  # of the validation set, that the lesson looks at
 MEAN, STD = EMBEDDED.mean, EMBEDDED.std
 WHITE = (1 - MEAN[0]) / STD[0]  # red
 
@@ -255,9 +256,12 @@ def q6(my_change: Answer, my_count: Answer, count_right: Callable[[Answer], int]
         raise NotYet(f"It makes {shown(type(changed).__name__)}. A PIL image is expected: `evaluate` comes afterwards.")
     if changed.size == image.size and changed.convert("RGB").tobytes() == image.tobytes():
         raise NotYet("The image comes out as it went in. Change something that a camera could change.")
-    count, measured = number(my_count), count_right(my_change)
-    if abs(count - measured) > 8:  # a random change gives a few more or less each time
+    count = number(my_count)
+    if not 0 <= count <= IMAGES:
+        raise NotYet(f"You say {count:g} of {IMAGES} images. `count_right(my_change)` counts the right ones.")
+    measured = count_right(my_change)
+    if abs(count - measured) > 6:  # a random change gives a few more or less each time
         raise NotYet(
-            f"You say {count:g}, and {measured} of the 100 images are right here. `count_right(my_change)` counts them."
+            f"You say {count:g}, and {measured} of {IMAGES} are right here. `count_right(my_change)` counts them."
         )
-    return f"{measured} of 100 are right after your change."
+    return f"{measured} of {IMAGES} are right after your change."

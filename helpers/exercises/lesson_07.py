@@ -303,7 +303,7 @@ def q7(merged_weight: Answer) -> str:
     answer="""
 torch.manual_seed(1)
 my_late = train_norms(add_lora(copy.deepcopy(late), rank=4)).to(device)
-my_late = tune(my_late, *maps["train"], rate=2e-3, epochs=6)
+my_late = tune(my_late, *maps["train"], rate=2e-3, epochs=3)
 """,
     rubric=(
         "I say what learns in my network, how many numbers that are, and why I chose it.",

@@ -29,7 +29,7 @@ NAMES = (
 )
 FREE = 2800  # MiB of the GPU in exercise 4
 BATCH = 32
-BASE = ("imagenet", 224)  # what exercise 6 compares with
+BASE = ("imagenet", 160)  # what exercise 6 compares with
 
 
 @cache
@@ -252,16 +252,16 @@ def q5(pareto_front: Answer) -> str:
 @exercises.add(
     hints=(
         "`right_of(my_weights, my_size)` tells for each image if the probe is right: its mean is the accuracy.",
-        "`my_points = 100 * (right_of(my_weights, my_size).mean() - right_of('imagenet', 224).mean())`",
+        "`my_points = 100 * (right_of(my_weights, my_size).mean() - right_of('imagenet', 160).mean())`",
         "Build the network with `load_model(my_weights).to(device, memory_format=torch.channels_last)`, and give it to "
         "`latency_of` with its size.",
     ),
     answer="""
-my_weights, my_size = "imagenet", 128
-my_points = 100 * (right_of(my_weights, my_size).mean() - right_of("imagenet", 224).mean())
+my_weights, my_size = "imagenet", 96
+my_points = 100 * (right_of(my_weights, my_size).mean() - right_of("imagenet", 160).mean())
 my_network = load_model(my_weights).to(device, memory_format=torch.channels_last)
 lite0 = load_model("imagenet").to(device, memory_format=torch.channels_last)
-my_speed_up = latency_of(lite0, 224) / latency_of(my_network, my_size)
+my_speed_up = latency_of(lite0, 160) / latency_of(my_network, my_size)
 """,
     rubric=(
         "I wrote down beforehand what I expected, from the multiply-adds and from the lesson.",
@@ -283,7 +283,7 @@ def q6(
     if size != round(size) or not 64 <= size <= 256:
         raise NotYet(f"A size from 64 to 256 pixels is expected, not {shown(my_size)}.")
     if (my_weights, size) == BASE:
-        raise NotYet("That is Lite0 at 224 px itself. Change the weights, the size, or both.")
+        raise NotYet("That is Lite0 at 160 px itself. Change the weights, the size, or both.")
     points, speed_up = number(my_points), number(my_speed_up)
     try:
         mine, base = (right_of(weights, int(side)) for weights, side in ((my_weights, size), BASE))
@@ -294,17 +294,17 @@ def q6(
         if abs(points - change / 100) < 0.0006:
             raise NotYet("That is a share. Points are hundredths: multiply it by 100.")
         if abs(points + change) < 0.06:
-            raise NotYet("The sign: yours minus that of Lite0 at 224 px.")
+            raise NotYet("The sign: yours minus that of Lite0 at 160 px.")
         raise NotYet(
-            f"On val, {int(mine.sum())} images are right with yours and {int(base.sum())} with Lite0 at 224 px, of "
+            f"On val, {int(mine.sum())} images are right with yours and {int(base.sum())} with Lite0 at 160 px, of "
             f"{len(base)}. That is another change than {points:+.1f} points."
         )
     here, there = (latency_of(_on_device(weights), int(side)) for weights, side in ((my_weights, size), BASE))
     expected = there / here
     if not expected / 2.5 < speed_up < expected * 2.5:
         if expected / 2.5 < 1 / max(speed_up, 1e-9) < expected * 2.5:
-            raise NotYet("The other way round: the latency of Lite0 at 224 px, divided by yours.")
-        raise NotYet(f"Measured again, yours takes {here:.1f} ms and Lite0 at 224 px {there:.1f} ms.")
+            raise NotYet("The other way round: the latency of Lite0 at 160 px, divided by yours.")
+        raise NotYet(f"Measured again, yours takes {here:.1f} ms and Lite0 at 160 px {there:.1f} ms.")
     faster = f"{speed_up:.1f} times as fast"
     return f"{my_weights} at {int(size)} px: {change:+.1f} points on {len(base)} images of val, {faster}."
 

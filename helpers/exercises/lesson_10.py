@@ -196,7 +196,8 @@ def q4(drifted: Answer) -> str:
 my_model = home / "mine.onnx"
 my_model.write_bytes(shipped.read_bytes())
 purpose = "To sort images of these six rendered animals. Not for anything alive."
-(home / "mine.md").write_text(model_card(model, my_model, track.folder, purpose))
+# The same file has the same figures: only its name and the purpose are new. For another file, call `model_card`.
+(home / "mine.md").write_text(card.replace(shipped.name, my_model.name).replace(PURPOSE, purpose))
 """,
     rubric=(
         "The purpose says who should use the model, and for what it must not be used.",

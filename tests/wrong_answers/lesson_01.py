@@ -74,8 +74,8 @@ WRONG = {
         (f"diagnosis = {BATCHES | {'C': 'fine'}}", "C: choose one of"),
     ],
     "q6": [
-        ("def my_change(image):\n    return image\n\n\nmy_count = count_right(my_change)", "comes out as it went in"),
-        (DARK + "my_count = 300", "You say 300"),
+        ("def my_change(image):\n    return image\n\n\nmy_count = 74", "comes out as it went in"),
+        (DARK + "my_count = 300", "You say 300 of 80"),
         (DARK + "my_count = 3", "`count_right(my_change)` counts them"),
         ("def my_change(image):\n    return evaluate(image)\n\n\nmy_count = 90", "A PIL image is expected"),
         ("my_change = 0.3\nmy_count = 90", "A function is expected here"),
@@ -107,8 +107,6 @@ RIGHT = {
     ],
     "q5": ['diagnosis = {"A": "Not normalized", "B": "not scaled", "C": "right", "D": "normalized twice"}'],
     "q6": [
-        DARK + "my_count = count_right(my_change)",
-        "my_change = v2.GaussianBlur(9, 3.0)\nmy_count = str(count_right(my_change))",
-        "def my_change(image):\n    return image.rotate(90, expand=True)\n\n\nmy_count = count_right(my_change)",
+        "my_change = v2.RandomRotation((90, 90), expand=True)\nmy_count = str(count_right(my_change))",
     ],
 }

@@ -160,7 +160,7 @@ RIGHT = {
         "    return weight + out.transpose(0, 1)",
     ],
     "q8": [
-        "my_late = tune(train_norms(freeze(copy.deepcopy(late))), *maps['train'], rate=2e-3, epochs=4)",
+        "my_late = tune(train_norms(freeze(copy.deepcopy(late))), *maps['train'], rate=2e-3, epochs=2)",
         "my_late = freeze(copy.deepcopy(late))\n"
         "my_late[0][0].conv_dw.requires_grad_(True)\n"
         "my_late = tune(my_late, *maps['train'], rate=5e-4, epochs=2)",

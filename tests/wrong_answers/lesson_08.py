@@ -4,7 +4,7 @@ COST = "def convolution_cost(inputs, outputs, kernel, side, groups=1):\n    retu
 FIT = "networks_that_fit = [{}]"
 PARETO = "def pareto_front(costs, accuracies):\n    return {}"
 MINE = (
-    "gain = lambda *mine: right_of(*mine).mean() - right_of('imagenet', 224).mean()\n"
+    "gain = lambda *mine: right_of(*mine).mean() - right_of('imagenet', 160).mean()\n"
     "my_weights, my_size = {}\n"
     "my_points, my_speed_up = {}"
 )
@@ -98,7 +98,7 @@ WRONG = {
         ),
     ],
     "q6": [
-        (MINE.format("'imagenet', 224", "0, 1"), "Change the weights, the size, or both"),
+        (MINE.format("'imagenet', 160", "0, 1"), "Change the weights, the size, or both"),
         (MINE.format("'imagenet', 32", "0, 1"), "A size from 64 to 256 pixels"),
         (MINE.format("'resnet18', 128", "0, 1"), "There are no weights 'resnet18' here"),
         (MINE.format("'imagenet', 96", "100, 2"), "another change than +100.0 points"),
@@ -130,5 +130,5 @@ RIGHT = {
         "            best = max(best, accuracies[name])\n"
         "    return front"
     ],
-    "q6": [MINE.format("'embedded', 96", "str(100 * gain('embedded', 96)), 2.5")],
+    "q6": [MINE.format("'embedded', 128", "str(100 * gain('embedded', 128)), 0.6")],
 }
