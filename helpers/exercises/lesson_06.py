@@ -18,7 +18,7 @@ ONE_EACH = "One accuracy for each seed is expected, at least five, as in `np.arr
 
 
 def measured() -> dict[tuple[str, int], list[float]]:
-    """The accuracies that the benchmark stored, over its seeds: by way and images of each class."""
+    """The accuracies that the benchmark stored, over its seeds: by method and images of each class."""
     accuracies: dict[tuple[str, int], list[float]] = {}
     for run in json.loads((ROOT / "benchmarks" / "does_it_help.json").read_text()):
         accuracies.setdefault((run["method"], run["per_class"]), []).append(run["accuracy"])
@@ -65,7 +65,7 @@ def q1(comparisons: Answer) -> str:
     ),
     answer='''
 def verdict(ours, theirs):
-    """Is the first way "better" or "worse", or "cannot tell"? One accuracy for each seed."""
+    """Is the first method "better" or "worse", or "cannot tell"? One accuracy for each seed."""
     _, low, high = mean_interval(ours - theirs)
     return "better" if low > 0 else "worse" if high < 0 else "cannot tell"
 ''',
@@ -82,21 +82,21 @@ def q2(verdict: Answer) -> str:
     unit = (unit - unit.mean()) / unit.std(ddof=1)  # mean 0, standard deviation 1
 
     if said(np.array([0.79, 0.72, 0.74, 0.71, 0.75]), noisy) != "cannot tell":
-        raise NotYet("The first way was ahead in three of five seeds, and it is sure. Does it look at the means only?")
+        raise NotYet("The first was ahead in three of five seeds, and it is sure. Does it look at the means only?")
     if said(np.array([0.71, 0.815, 0.645, 0.775, 0.90]), noisy) != "cannot tell":
         raise NotYet(
             "One seed was far ahead, four by a point or less. Where does the interval of the differences begin?"
         )
     ahead = noisy + 0.02 + 0.005 * unit
     if said(ahead, noisy) == "cannot tell":
-        raise NotYet("Both ways rise and fall together, seed by seed. Subtract first, then compute the interval.")
+        raise NotYet("Both methods rise and fall together, seed by seed. Subtract first, then compute the interval.")
     if (said(ahead, noisy), said(noisy, ahead)) != ("better", "worse"):
         raise NotYet(
-            "Where the first way is ahead in each of the five seeds, it should say 'better'; where behind, 'worse'."
+            "Where the first method is ahead in each of the five seeds, it should say 'better'; where behind, 'worse'."
         )
     if said(noisy + 0.004 + 0.001 * unit, noisy) != "better":
         raise NotYet(
-            "The first way is ahead by 0.3 to 0.5 points with every seed. A small difference can be significant."
+            "The first method is ahead by 0.3 to 0.5 points with every seed. A small difference can be significant."
         )
     # A mean of 1.1 standard deviations: above 1.96 standard errors of five values, and below Student's 2.78.
     if said(noisy + 0.022 + 0.02 * unit, noisy) != "cannot tell":
@@ -165,8 +165,8 @@ def q3(sixth_training: Answer) -> str:
 def q4(images_enough: Answer) -> str:
     enough = number(images_enough)
     accuracies = {key: sum(values) / len(values) for key, values in measured().items()}
-    numbers = sorted(n for way, n in accuracies if way == "frozen")
-    goal = max(accuracies[way, n] for way, n in accuracies if way.startswith("from scratch") and n == numbers[-1])
+    numbers = sorted(n for method, n in accuracies if method == "frozen")
+    goal = max(accuracies[key] for key in accuracies if key[0].startswith("from scratch") and key[1] == numbers[-1])
     right = next(n for n in numbers if accuracies["frozen", n] >= goal)
     means = [accuracies["frozen", n] for n in numbers]
     there = np.interp(np.log(max(enough, 1)), np.log(numbers), means)  # along the curve, as it is drawn
@@ -271,7 +271,7 @@ def q6(my_ours: Answer, my_theirs: Answer, my_finding: Answer) -> str:
 
 @exercises.add(
     hints=(
-        "Print `prediction_interval(measured(way, n))` for the ways and numbers that come near.",
+        "Print `prediction_interval(measured(method, n))` for the methods and numbers that come near.",
         "A mean of 83 % will not do, nor an interval of the mean: a single training must be above it.",
         "Among the plans that hold, take one with the fewest images.",
     ),
@@ -287,19 +287,19 @@ my_plan = ("fine-tuned", 50)
 def q7(my_plan: Answer) -> str:
     if not isinstance(my_plan, (tuple, list)) or len(my_plan) != 2:
         raise NotYet(f"Two things are expected, as in ('frozen', 5), not {shown(my_plan)}.")
-    way, per_class = my_plan
+    method, per_class = my_plan[0], number(my_plan[1])
     accuracies = measured()
-    ways, numbers = (list(dict.fromkeys(part)) for part in zip(*accuracies, strict=True))
-    if way not in ways:
-        raise NotYet(f"{shown(way)} was not measured; these were: {', '.join(map(repr, ways))}.")
+    methods, numbers = (list(dict.fromkeys(part)) for part in zip(*accuracies, strict=True))
+    if method not in methods:
+        raise NotYet(f"{shown(method)} is no curve of the figure; these are: {', '.join(map(repr, methods))}.")
     if per_class not in numbers:
-        raise NotYet(f"{shown(per_class)} images of each class were not measured; {', '.join(map(str, numbers))} were.")
+        raise NotYet(f"{per_class:g} images of each class were not measured; {', '.join(map(str, numbers))} were.")
     enough = min(n for (_, n), values in accuracies.items() if prediction_interval(values)[1] > GOAL)
-    mean, low, high = prediction_interval(accuracies[way, per_class])
+    mean, low, high = prediction_interval(accuracies[method, per_class])
     if mean < GOAL:
         raise NotYet(f"That comes to {mean:.1%} only.")
     if low <= GOAL:
         raise NotYet(f"The mean is {mean:.1%}, but the next training may come to {low:.1%}: its interval begins there.")
     if per_class > enough:
         raise NotYet(f"That holds, but {enough} images of each class can be enough.")
-    return f"{way} with {per_class} of each class: {mean:.1%}, the next training {low:.1%} to {high:.1%}."
+    return f"{method} with {per_class:g} of each class: {mean:.1%}, the next training {low:.1%} to {high:.1%}."

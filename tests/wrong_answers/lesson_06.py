@@ -29,7 +29,7 @@ WRONG = {
                 "    return 'better' if low > mean_interval(theirs)[2] "
                 "else 'worse' if high < mean_interval(theirs)[1] else 'cannot tell'"
             ),
-            "Both ways rise and fall together",
+            "Both methods rise and fall together",
         ),
         (
             VERDICT.format(
@@ -105,7 +105,9 @@ WRONG = {
         ("my_plan = ('frozen', 20)", "the next training may come to"),
         ("my_plan = ('fine-tuned', 122)", "50 images of each class can be enough"),
         ("my_plan = ('frozen', 30)", "30 images of each class were not measured"),
-        ("my_plan = ('probe', 50)", "'probe' was not measured"),
+        ("my_plan = ('probe', 50)", "'probe' is no curve of the figure"),
+        ("my_plan = ('fine-tuned, one cycle', 122)", "'fine-tuned, one cycle' is no curve of the figure"),
+        ("my_plan = ('frozen', 'fifty')", "One number is expected here"),
         ("my_plan = 'frozen'", "Two things are expected"),
     ],
 }
@@ -133,5 +135,5 @@ RIGHT = {
         RUNS.format("[frozen(20, s) for s in range(5)]", "[frozen(20, s) for s in range(5, 10)]", "cannot tell"),
         RUNS.format(f"{SOME} - 0.1 * {SOME}", SOME, "Worse"),
     ],
-    "q7": ["my_plan = ['frozen', 50]"],
+    "q7": ["my_plan = ['frozen', 50]", "my_plan = ('frozen', '50')", "my_plan = ('fine-tuned', 50)"],
 }
