@@ -264,8 +264,9 @@ class TestInABrowser:
         assert len(grounds) == len(dict(grounds)) == 2, "each scheme has a ground of its own"
         assert not found
 
-    def test_nothing_jumps_and_nothing_is_wider_than_the_page(self, site, address, browser):
-        context = browser.new_context(viewport=PHONE)
+    @pytest.mark.parametrize("viewport", [DESKTOP, PHONE], ids=["desktop", "phone"])
+    def test_nothing_jumps_and_nothing_is_wider_than_the_page(self, site, address, browser, viewport):
+        context = browser.new_context(viewport=viewport)
         page = context.new_page()
         watch = """new PerformanceObserver(list => {
             for (const entry of list.getEntries()) window.shift = (window.shift || 0) + entry.value;
