@@ -282,7 +282,7 @@ def prepared_images(
     dataset = ImageDataset(read_layout(folder).splits["train"], eval_transform(preprocessing))
     every = max(1, len(dataset) // count)
     part: Subset[Any] = Subset(dataset, range(0, len(dataset), every))
-    return [x for x, _ in make_dataloader(part, 10)]
+    return [x for x, _ in make_dataloader(part, 5)]
 
 
 def main() -> int:
