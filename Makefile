@@ -70,7 +70,7 @@ $(NPM): site/package.json site/package-lock.json
 	@cd $(@D) && npm ci --ignore-scripts --no-audit --no-fund --silent && touch ready || \
 		echo "npm is not here, or reaches no registry: the site is built without the browser lab."
 
-.PHONY: site explorers
+.PHONY: site explorers screenshots
 .PHONY: lab photos clean
 .PHONY: teacher slides nbgrader stick hub hub-test
 .PHONY: quick test nightly notebooks bench peers stress mutations insects species weights requirements links
@@ -176,6 +176,9 @@ requirements: $(UV) ## compile the ranges of pyproject.toml into the pins of req
 		UV_CUSTOM_COMPILE_COMMAND="make requirements" $(UV) pip compile --quiet --universal \
 			--group $$group --constraint requirements.txt --output-file requirements-$$group.txt || exit; \
 	done
+
+screenshots: explorers site ## take the README's pictures of the web edition, docs/site-*.jpg (takes a chromium)
+	$(VENV) -m tools.screenshots
 
 links: ## write where the repository lies into the links of the documents (TO=OWNER/REPO)
 	$(PYTHON) tools/links.py $(TO)

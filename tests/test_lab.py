@@ -15,7 +15,7 @@ from playwright.sync_api import Page, expect
 from safetensors.numpy import load
 from support.chromium import needs_chromium
 from support.images import INSECTS
-from support.web import served, watched
+from support.web import watched
 
 from helpers.data import make_dataloader
 from helpers.evaluation import Accuracy
@@ -27,6 +27,7 @@ from helpers.models import load_model, replace_head
 from helpers.transforms import eval_transform
 from helpers.weights import EMBEDDED, SOURCES
 from tools import lab_files
+from tools.browser import served
 from tools.environment import ROOT
 
 pytestmark = [pytest.mark.browser, needs_chromium]

@@ -123,6 +123,10 @@ BROKEN: list[tuple[Callable, Callable[[Lesson, list], object]]] = [
         hygiene.masked_figures_are_asserted,
         lambda lesson, cells: append_output(cells[1], "stream", text="On this machine: 91.0%\n"),
     ),
+    (
+        hygiene.masked_figures_are_asserted,
+        lambda lesson, cells: append_output(cells[1], "stream", text="On this machine: scaling: True\n"),
+    ),
     (hygiene.figures_have_alt_text, lambda lesson, cells: cells[3].update(source="draw()")),
     (hygiene.figures_have_alt_text, lambda lesson, cells: cells[3].update(source="# Alt text: A plot.\ndraw()")),
     (hygiene.figures_have_alt_text, lambda lesson, cells: cells[3].metadata.pop("mystnb")),
@@ -178,6 +182,12 @@ def test_a_sentence_below_and_an_assert_will_do_for_a_figure():
     lesson = good_lesson()
     tell_of_the_figure_in_prose(lesson, lesson.notebook.cells)
     lesson.notebook.cells[5].update(source="assert len(points) == 2")
+    assert breached(lesson) == []
+
+
+def test_a_verdict_will_do_for_a_masked_figure():
+    lesson = good_lesson()
+    append_output(lesson.notebook.cells[1], "stream", text="On this machine: 91.0%\nabove the probe: True\n")
     assert breached(lesson) == []
 
 

@@ -14,10 +14,11 @@ import nbformat
 import pytest
 from nbformat import v4
 from support.chromium import needs_chromium
-from support.web import served, watched
+from support.web import watched
 
 from helpers.widgets import Explorer
-from tools import explorer_states, lab_files, web_edition, web_pages
+from tools import explorer_states, lab_files, stick, web_edition, web_pages
+from tools.browser import served
 from tools.environment import ROOT
 from tools.exercise_cells import exercises_of
 from tools.notebook_hygiene import Lesson
@@ -27,6 +28,12 @@ RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"
 DESKTOP, PHONE = {"width": 1280, "height": 900}, {"width": 360, "height": 740}
 FIRST_PAGE_BYTES = 500_000  # before images
 MOST_SHIFT = 0.02  # of the layout, as browsers count it; 0.1 is called good
+SCROLL = """async () => {
+    for (let y = 0; y < document.body.scrollHeight; y += innerHeight) {
+        scrollTo({ top: y, behavior: "instant" });
+        await new Promise((done) => setTimeout(done, 20));
+    }
+}"""
 
 needs_npm = pytest.mark.skipif(not AXE.is_file(), reason="npm's packages are not here: `make site` brings them")
 
@@ -237,25 +244,29 @@ class TestInABrowser:
         assert not wrong
 
     @needs_npm
-    @pytest.mark.parametrize("scheme", ["light", "dark"])
+    @pytest.mark.timeout(1800)
     @pytest.mark.parametrize("viewport", [DESKTOP, PHONE], ids=["desktop", "phone"])
-    def test_nobody_meets_a_barrier(self, site, address, browser, scheme, viewport):
-        context = browser.new_context(viewport=viewport, color_scheme=scheme)
-        page = context.new_page()
-        found = {}
+    def test_nobody_meets_a_barrier(self, site, address, browser, viewport):
+        page = browser.new_page(viewport=viewport)
+        found, grounds = {}, set()
         for name in names_of(site):
             page.goto(address + name, wait_until="networkidle")
             page.add_script_tag(path=AXE)
-            result = page.evaluate("rules => axe.run({runOnly: rules})", RULES)
-            violations = [f"{v['id']}: {v['nodes'][0]['target']} ({len(v['nodes'])})" for v in result["violations"]]
-            if violations:
-                found[name] = violations
-            assert result["passes"]
-        context.close()
+            for scheme in ("light", "dark"):
+                page.emulate_media(color_scheme=scheme)
+                grounds.add((scheme, page.evaluate("getComputedStyle(document.body).backgroundColor")))
+                result = page.evaluate("rules => axe.run({runOnly: rules})", RULES)
+                assert result["passes"]
+                for violation in result["violations"]:
+                    places = [node["target"] for node in violation["nodes"]]
+                    found[f"{name}, {scheme}: {violation['id']}"] = (len(places), places[0])
+        page.close()
+        assert len(grounds) == len(dict(grounds)) == 2, "each scheme has a ground of its own"
         assert not found
 
-    def test_nothing_jumps_and_nothing_is_wider_than_the_page(self, site, address, browser):
-        context = browser.new_context(viewport=PHONE)
+    @pytest.mark.parametrize("viewport", [DESKTOP, PHONE], ids=["desktop", "phone"])
+    def test_nothing_jumps_and_nothing_is_wider_than_the_page(self, site, address, browser, viewport):
+        context = browser.new_context(viewport=viewport)
         page = context.new_page()
         watch = """new PerformanceObserver(list => {
             for (const entry of list.getEntries()) window.shift = (window.shift || 0) + entry.value;
@@ -264,6 +275,8 @@ class TestInABrowser:
         bad = {}
         for name in names_of(site):
             page.goto(address + name, wait_until="networkidle")
+            page.evaluate(SCROLL)  # for pictures that come only then
+            page.wait_for_load_state("networkidle")
             shift = page.evaluate("window.shift || 0")
             wide = page.evaluate("document.documentElement.scrollWidth - innerWidth")
             if shift > MOST_SHIFT or wide > 0:
@@ -343,6 +356,44 @@ class TestTheFirstPage:
         context.close()
 
 
+@pytest.mark.nightly
+@pytest.mark.browser
+@needs_chromium
+def test_the_site_on_a_stick_is_opened_as_files(site, browser, tmp_path):
+    assert stick.copy_site(tmp_path)
+    page = browser.new_page()
+    asked, _ = watched(page)
+    for name in ["index.html", *(f"notebooks/{lesson.path.stem}.html" for lesson in LESSONS)]:
+        page.goto((tmp_path / "site" / name).as_uri())
+        page.evaluate(SCROLL)
+        page.wait_for_function("[...document.images].every((picture) => picture.complete)")
+        assert page.evaluate("[...document.images].map(({naturalWidth}) => naturalWidth)").count(0) == 0, name
+    page.goto((tmp_path / "site" / "lab.html").as_uri())
+    assert page.get_by_text("python -m http.server").is_visible()
+    page.close()
+    assert not [url for url in asked if not url.startswith((tmp_path.as_uri(), "data:"))]
+
+
+@pytest.mark.nightly
+@pytest.mark.browser
+@needs_chromium
+@needs_npm
+@pytest.mark.skipif(not lab_files.RUNTIME.is_dir(), reason="npm's packages are not here: `make site` brings them")
+def test_the_lab_is_there_when_its_server_is_gone(site, browser):
+    context = browser.new_context()
+    page = context.new_page()
+    page.set_default_timeout(200_000)
+    with served(site) as address:
+        page.goto(address + "lab.html")
+        page.get_by_role("button", name="Ants and bees").click()
+        page.locator("#train:enabled").wait_for()
+    page.goto(address + "lab.html")
+    page.get_by_role("button", name="Ants and bees").click()
+    page.locator("#train:enabled").click()
+    page.locator("#result .figure").wait_for()
+    context.close()
+
+
 @pytest.mark.browser
 @needs_chromium
 def test_what_was_read_is_there_without_a_network(small_site, browser):
@@ -400,7 +451,7 @@ def test_the_states_of_an_explorer_are_what_it_draws(small_explorer, states):
     assert rendered["states"]["3,1,1"][1] == "size 4, blue, with a grid"
     home = ",".join(str(control["start"]) for control in rendered["controls"])
     assert rendered["states"][home][1] == small_explorer.text
-    assert len({(states / file).read_bytes() for file, _ in rendered["states"].values()}) == 16
+    assert len({(states / file).read_bytes() for file, *_ in rendered["states"].values()}) == 16
 
 
 @pytest.mark.nightly
@@ -415,10 +466,40 @@ Explorer(lambda grid: (plt.figure(figsize=(1, 1)), f"grid: {grid}"), grid=Checkb
     shown = v4.new_output("execute_result", data, execution_count=2)
     cells = [v4.new_code_cell("_ = 1"), v4.new_code_cell(explorer, outputs=[shown]), v4.new_code_cell("1 / 0")]
     nbformat.write(v4.new_notebook(cells=cells), tmp_path / "00_small.ipynb")
-    assert explorer_states.render_lesson(tmp_path / "00_small.ipynb", tmp_path) == "00_small.ipynb: 1 explorers"
+    assert explorer_states.render_lesson(tmp_path / "00_small.ipynb", tmp_path) == "00_small.ipynb: 1 explorers, 0.0 MB"
     (rendered,) = tmp_path.glob("00_small-*/states.json")
-    sentences = [sentence for _, sentence in json.loads(rendered.read_text())["states"].values()]
+    sentences = [sentence for _, sentence, *_ in json.loads(rendered.read_text())["states"].values()]
     assert sentences == ["grid: False", "grid: True"]
+
+
+@pytest.mark.nightly
+@pytest.mark.browser
+@needs_chromium
+def test_every_explorer_of_the_site_moves_with_the_keyboard(site, address, browser):
+    """Where `make explorers` has rendered its states."""
+    page = browser.new_page()
+    moved = 0
+    for lesson in LESSONS:
+        page.goto(f"{address}notebooks/{lesson.path.stem}.html")
+        for figure in page.locator("figure.explorer:has(.controls)").all():
+            caption = figure.locator("figcaption")
+            for control in figure.locator(".controls :is(input, select)").all():
+                before = caption.inner_text(), figure.locator("img").get_attribute("src")
+                control.focus()
+                kind = control.get_attribute("type") or "list"
+                for key in ("Space",) if kind == "checkbox" else ("End", "Home"):
+                    page.keyboard.press(key)
+                    after = caption.inner_text(), figure.locator("img").get_attribute("src")
+                    if after != before:
+                        break
+                assert after[1] != before[1], (lesson.path.name, control.get_attribute("id"))
+                moved += 1
+            picture = figure.locator("img").element_handle()
+            page.wait_for_function("picture => picture.complete && picture.naturalWidth > 0", arg=picture)
+    page.close()
+    if web_pages.still_explorers():
+        pytest.skip("not all states are rendered here: `make explorers` does that")
+    assert moved >= 15
 
 
 def test_many_controls_move_one_at_a_time():

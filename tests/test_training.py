@@ -262,11 +262,12 @@ def test_the_training_of_lesson_04_beats_the_probe_with_other_seeds_too(seed):
     train_view = with_transform(splits["train"], train_transform(preprocessing, scale=0.35))
     train_eval = with_transform(splits["train"], eval_transform(preprocessing))
     loaders = make_dataloaders({**splits, "train": train_view}, seed=seed)
-    lesson.update(track=track, class_names=splits["train"].classes, loaders=loaders)
+    pretrained = load_model(track.weights)
+    lesson.update(pretrained=pretrained, class_names=splits["train"].classes, loaders=loaders)
 
-    frozen = load_model(track.weights)
+    frozen = copy.deepcopy(pretrained)
     probe = linear_probe(*extract_features(frozen, make_dataloader(train_eval)))
-    model = freeze(lesson["new_model"](seed), ("layer3", "layer4"))
+    model = lesson["late_model"](seed)
     optimizer, scheduler = lesson["one_cycle"](model, lesson["EPOCHS"])
     options = {"keep": "last", "max_norm": 1.0}
     train_model(model, loaders, nn.CrossEntropyLoss(), optimizer, scheduler, lesson["EPOCHS"], **options)

@@ -26,10 +26,11 @@ from PIL import Image
 from helpers.widgets import Explorer
 from tools.notebook_hygiene import Lesson
 from tools.refresh_notebooks import execute, for_lessons
-from tools.web_pages import EXPLORERS, explorer_name, is_explorer
+from tools.web_pages import EXPLORERS, explorer_name, has_states
 
 MOST_STATES = 240  # of an explorer
-DOTS_PER_INCH = 100
+MOST_BYTES = 8_000_000  # of all its pictures; a page fetches only those that its reader comes to
+SHARPNESS = 1.5  # pixels of a picture for one of the page, as photographs in the lessons have
 
 
 def grid(controls: dict[str, ipywidgets.Widget], most: int = MOST_STATES) -> tuple[list[dict[str, Any]], list[tuple]]:
@@ -101,13 +102,12 @@ def render(explorer: Explorer, folder: str | Path) -> None:
     Args:
         explorer: stays as it is.
         folder: gets a picture for each state, and `states.json`.
+
+    Raises:
+        ValueError: the pictures take more than `MOST_BYTES`.
     """
-    if not isinstance(explorer, Explorer):
-        return  # a diagram has a sentence of its own, too, but nothing moves
     part = Path(f"{folder}.part")  # whole, or not there
     controls = vars(explorer.controls)
-    if any(isinstance(control, ipywidgets.FileUpload) for control in controls.values()):
-        return
     shutil.rmtree(part, ignore_errors=True)
     part.mkdir(parents=True)
     described, indices = grid(controls)
@@ -119,8 +119,11 @@ def render(explorer: Explorer, folder: str | Path) -> None:
         }
         figure, sentence = explorer.draw(**values)
         file = f"{number}.webp"
-        (part / file).write_bytes(picture_of(figure))
-        states[",".join(map(str, state))] = [file, sentence]
+        picture, width, height = picture_of(figure)
+        (part / file).write_bytes(picture)
+        states[",".join(map(str, state))] = [file, sentence, width, height]
+    if (size := bytes_in(part)) > MOST_BYTES:
+        raise ValueError(f"{part.stem}: {size:,} bytes of states, at most {MOST_BYTES:,}; let it draw less.")
     for control in described:
         control["values"] = [label for label, _ in control["values"]]
     text = json.dumps({"controls": described, "states": states})
@@ -128,35 +131,39 @@ def render(explorer: Explorer, folder: str | Path) -> None:
     part.rename(folder)
 
 
-def picture_of(figure: plt.Figure) -> bytes:
-    """A figure, closed, as WebP."""
+def picture_of(figure: plt.Figure) -> tuple[bytes, int, int]:
+    """A figure, closed, as WebP, and how wide and high the page shows it."""
     png, webp = io.BytesIO(), io.BytesIO()
-    figure.savefig(png, format="png", bbox_inches="tight", dpi=DOTS_PER_INCH)
+    figure.savefig(png, format="png", bbox_inches="tight", dpi=SHARPNESS * figure.dpi)
     plt.close(figure)
-    Image.open(png).convert("RGB").save(webp, "WEBP", quality=80, method=4)
-    return webp.getvalue()
+    image = Image.open(png).convert("RGB")
+    image.save(webp, "WEBP", quality=80, method=4)
+    return webp.getvalue(), round(image.width / SHARPNESS), round(image.height / SHARPNESS)
+
+
+def bytes_in(folder: Path) -> int:
+    return sum(file.stat().st_size for file in folder.iterdir())
 
 
 def render_lesson(path: Path, explorers: Path = EXPLORERS) -> str:
-    """Run a lesson, if it has explorers that were not rendered yet; returns how many there are, in words.
+    """Run a lesson, if it has explorers that were not rendered yet; returns how many there are, and what they take.
 
     Raises:
-        Refused: a cell failed.
+        Refused: a cell failed, or an explorer takes too much.
     """
     notebook = Lesson.read(path).notebook
-    cells, missing, found, end = [], [], 0, 0
+    cells, folders, end = [], [], 0
     for cell in notebook.cells:
         cells.append(cell)
-        if is_explorer(cell):
-            found += 1
+        if has_states(cell):
             folder = explorers / explorer_name(path, notebook, cell)
+            folders.append(folder)
             if not folder.is_dir():
-                missing.append(folder)
                 # Not `_`: it holds no result any more, once a lesson has called something else so.
                 call = f"from tools.explorer_states import render\nrender(Out[max(Out)], {str(folder)!r})"
                 cells.append(v4.new_code_cell(call))
                 end = len(cells)
-    if missing:
+    if end:
         # In the lesson's folder, where its relative paths hold; git does not see it.
         copy = path.with_name(f"{path.stem}.part")
         nbformat.write(v4.new_notebook(cells=cells[:end], metadata=notebook.metadata), copy)
@@ -164,9 +171,8 @@ def render_lesson(path: Path, explorers: Path = EXPLORERS) -> str:
             execute(copy)
         finally:
             copy.unlink()
-        for folder in missing:
-            folder.mkdir(parents=True, exist_ok=True)  # those that have no states are not run for again
-    return f"{path.name}: {found} explorers"
+    size = sum(map(bytes_in, folders))
+    return f"{path.name}: {len(folders)} explorers, {size / 1e6:.1f} MB"
 
 
 def main() -> int:

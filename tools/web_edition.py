@@ -57,10 +57,14 @@ def with_sizes(page: Path) -> str:
 
     def sized(match: re.Match) -> str:
         picture = (page.parent / match[1]).resolve()
-        if " width=" in match[0] or not picture.is_file():
+        if " height=" in match[0] or not picture.is_file():
             return match[0]
         width, height = size_of(picture)
-        return f'{match[0].removesuffix(">").rstrip(" /")} width="{width}" height="{height}" loading="lazy">'
+        if shown := re.search(r' width="(\d+)"', match[0]):  # finer than a screen, or smaller
+            size = f'height="{height * int(shown[1]) // width}"'
+        else:
+            size = f'width="{width}" height="{height}"'
+        return f'{match[0].removesuffix(">").rstrip(" /")} {size} loading="lazy">'
 
     return re.sub(r'<img\b[^>]*?\bsrc="([^":]+)"[^>]*>', sized, page.read_text(encoding="utf-8"))
 

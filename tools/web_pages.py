@@ -170,6 +170,11 @@ def is_explorer(cell: NotebookNode) -> bool:
     return explorer_output(cell) is not None
 
 
+def has_states(cell: NotebookNode) -> bool:
+    """Whether a code cell shows an explorer whose states can be rendered: not where one uploads a file to it."""
+    return is_explorer(cell) and "upload_explorer(" not in cell.source
+
+
 def explorer_name(path: Path, notebook: NotebookNode, cell: NotebookNode) -> str:
     """A name for the states of an explorer; it changes with the code that leads to them."""
     code = [other.source for other in notebook.cells if other.cell_type == "code"]
@@ -190,6 +195,7 @@ def explorer(cell: NotebookNode, name: str, explorers: Path, pictures: Path) -> 
     """HTML of an explorer: its stored picture and sentence, and its states, where they were rendered."""
     output = explorer_output(cell)
     words, (mime, *_) = output.data["text/plain"], images_of(output)
+    width = output.get("metadata", {}).get(mime, {}).get("width")
     picture = f"{name}.{mime.removeprefix('image/')}"
     pictures.mkdir(parents=True, exist_ok=True)
     (pictures / picture).write_bytes(b64decode(output.data[mime]))
@@ -201,7 +207,7 @@ def explorer(cell: NotebookNode, name: str, explorers: Path, pictures: Path) -> 
         moving = f'<script type="application/json">{data}</script>'
     return dedent(f"""\
         <figure class="explorer" data-folder="{folder}/{name}/">
-        <img src="{folder}/{picture}" alt="{escape(words)}">
+        <img{f' width="{width}"' if width else ""} src="{folder}/{picture}" alt="{escape(words)}">
         <figcaption>{escape(words)}</figcaption>
         {moving}
         </figure>""")
@@ -225,7 +231,7 @@ def still_explorers() -> list[str]:
         explorer_name(lesson.path, lesson.notebook, cell)
         for lesson in lessons()
         for _, cell in lesson.code
-        if is_explorer(cell)
+        if has_states(cell)
     ]
     return [name for name in names if not (EXPLORERS / name).is_dir()]
 

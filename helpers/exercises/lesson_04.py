@@ -275,16 +275,14 @@ def q6(rate_factor: Answer) -> str:
 @exercises.add(
     hints=(
         "The cells of *A training that beats the probe* are a start: change one thing at a time.",
-        "`preprocessing.at(size)` and `with_transform` make images of another size, as `larger` above.",
+        "Images of another size: `with_transform(datasets[split], eval_transform(track.preprocessing.at(size)))`.",
         "A schedule of your own: `torch.optim.lr_scheduler.LambdaLR` counts epochs here; `OneCycleLR` counts batches.",
     ),
     answer="""
 my_loaders = make_dataloaders({split: datasets[split] for split in ("train", "val")})
-my_model = freeze(new_model(), ("layer4",))
-my_groups = parameter_groups(my_model, lr=1e-2, backbone_lr=3e-4)
-my_model, my_history = train_model(
-    my_model, my_loaders, criterion, torch.optim.AdamW(my_groups), num_epochs=2, max_norm=1.0
-)
+my_model = freeze(new_model())
+my_optimizer = torch.optim.AdamW(my_model.fc.parameters(), lr=1e-2)
+my_model, my_history = train_model(my_model, my_loaders, criterion, my_optimizer, num_epochs=2)
 """,
     rubric=(
         "I changed one thing at a time, and can show the curves of at least two trainings.",

@@ -59,8 +59,8 @@ function wakeExplorer(figure) {
       inputs.forEach((input, i) => input !== moved && place(input, controls[i].start));
       state = states[inputs.map(position).join()];
     }
-    const [file, sentence] = state;
-    picture.src = figure.dataset.folder + file;
+    const [file, sentence, width, height] = state;
+    Object.assign(picture, { src: figure.dataset.folder + file, width, height });
     picture.alt = sentence;
     caption.textContent = sentence;
     inputs.forEach((input, i) => {

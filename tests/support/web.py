@@ -1,35 +1,6 @@
-"""The web edition under test: a server that shows it in a sub-path, and a watch on what a page does."""
-
-import functools
-from collections.abc import Iterator
-from contextlib import contextmanager
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
-from threading import Thread
-from typing import Any
+"""The web edition under test: a watch on what a page does."""
 
 from playwright.sync_api import ConsoleMessage, Page
-
-SUB_PATH = "/some/lessons/"  # as on a site for several projects
-
-
-class _Handler(SimpleHTTPRequestHandler):
-    def translate_path(self, path: str) -> str:
-        if not path.startswith(SUB_PATH):
-            return str(Path(self.directory) / "outside-of-the-site")
-        return super().translate_path("/" + path.removeprefix(SUB_PATH))
-
-    def log_message(self, *args: Any) -> None:
-        """Quiet."""
-
-
-@contextmanager
-def served(folder: Path) -> Iterator[str]:
-    """The address of the site while it is served, in a sub-path."""
-    with ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(_Handler, directory=str(folder))) as server:
-        Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}{SUB_PATH}"
-        server.shutdown()
 
 
 def complains(message: ConsoleMessage) -> bool:
