@@ -10,6 +10,8 @@ from helpers.devices import device_of, to_device
 from helpers.features import hooks, layers_with_places, split_tokens
 from helpers.models import forward_checked
 
+BATCH = 16
+
 
 def cam_layer(model: nn.Module) -> str:
     """The last layer with a spatial map that the head depends on: `layer4` in a ResNet, the last ReLU of VGG16.
@@ -44,14 +46,17 @@ def grad_cam(
         LessonError: there is no such layer, or the images do not fit the model.
     """
     outputs: dict[str, torch.Tensor] = {}
+    weighted = []
     with torch.enable_grad(), hooks(model.eval(), [layer or cam_layer(model)], outputs.__setitem__):
-        x = to_device(images, model).detach().requires_grad_()  # so that there are gradients in a frozen network, too
-        logits = forward_checked(model, x)
-        target = torch.as_tensor(classes, device=device_of(model))
-        (output,) = outputs.values()
-        (gradient,) = torch.autograd.grad(logits.gather(1, target[:, None]).sum(), output)
-    maps, slopes = split_tokens(output.detach())[1], split_tokens(gradient)[1]
-    coarse = (maps * slopes.mean((2, 3), keepdim=True)).sum(1, keepdim=True).relu()
+        # A few at a time: until the gradient is there, what every layer returned stays in memory.
+        for some, target in zip(images.split(BATCH), torch.as_tensor(classes).split(BATCH), strict=True):
+            x = to_device(some, model).detach().requires_grad_()  # so that there are gradients in a frozen network, too
+            logits = forward_checked(model, x)
+            (output,) = outputs.values()
+            (gradient,) = torch.autograd.grad(logits.gather(1, target.to(logits.device)[:, None]).sum(), output)
+            maps, slopes = split_tokens(output.detach())[1], split_tokens(gradient)[1]
+            weighted.append((maps * slopes.mean((2, 3), keepdim=True)).sum(1, keepdim=True))
+    coarse = torch.cat(weighted).relu()
     fine = nn.functional.interpolate(coarse.float(), images.shape[2:], mode="bilinear").squeeze(1).cpu()
     return fine / fine.amax((1, 2), keepdim=True).clamp(min=torch.finfo(fine.dtype).tiny)
 

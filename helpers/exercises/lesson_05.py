@@ -231,8 +231,8 @@ def q6(cooler: Answer) -> str:
 @exercises.add(
     hints=(
         "Darker: `images * 0.4`. Fog: a mean of the image and white. Blur: `torchvision.transforms.v2.functional`.",
-        "`right_after(my_shift)` says which are still right, `right_after(lambda images: images)` which were before.",
-        "`paired_test(right_after(lambda images: images), right_after(my_shift))`",
+        "`right_after(my_shift)` says which are still right, `right_before` which were before.",
+        "`paired_test(right_before, right_after(my_shift))`",
     ),
     answer='''
 def my_shift(images):
@@ -240,7 +240,7 @@ def my_shift(images):
     return 0.4 * images + 0.6  # fog
 
 
-my_p = paired_test(right_after(lambda images: images), right_after(my_shift))
+my_p = paired_test(right_before, right_after(my_shift))
 ''',
     rubric=(
         "I say which condition my shift imitates, and have looked at shifted images.",
@@ -248,7 +248,9 @@ my_p = paired_test(right_after(lambda images: images), right_after(my_shift))
         "I have measured a second shift, or a second strength, and corrected for the number of tests.",
     ),
 )
-def q7(my_shift: Answer, my_p: Answer, right_after: Callable[[Answer], torch.Tensor]) -> str:
+def q7(
+    my_shift: Answer, my_p: Answer, right_before: torch.Tensor, right_after: Callable[[Answer], torch.Tensor]
+) -> str:
     images = torch.rand(4, 3, 32, 32)
     given = result_of(my_shift, images.clone())
     if not isinstance(given, torch.Tensor) or given.shape != images.shape:
@@ -260,13 +262,13 @@ def q7(my_shift: Answer, my_p: Answer, right_after: Callable[[Answer], torch.Ten
     if given.flatten(1).std(1).max() < 1e-3:
         raise NotYet("Your shift leaves nothing to be seen: all pixels of an image are equal.")
     p = number(getattr(my_p, "pvalue", my_p))
-    before, after = right_after(lambda images: images), right_after(my_shift)
-    if abs(p - paired_test(before, after)) > 0.005:
+    after = right_after(my_shift)
+    if abs(p - paired_test(right_before, after)) > 0.005:
         raise NotYet(
-            f"{int((before & ~after).sum())} images are lost and {int((after & ~before).sum())} gained, which gives "
-            f"another p-value than {p:.3g}. Compare it with `right_after` of a function that changes nothing."
+            f"{int((right_before & ~after).sum())} images are lost and {int((after & ~right_before).sum())} gained, "
+            f"which gives another p-value than {p:.3g}. Compare `right_before` with `right_after(my_shift)`."
         )
-    change = 100 * float(after.float().mean() - before.float().mean())
+    change = 100 * float(after.float().mean() - right_before.float().mean())
     verdict = "a significant change" if p < 0.05 else "not significant on these few images"
     return f"Your shift changes the accuracy by {change:+.0f} points, p = {p:.2g}: {verdict}."
 

@@ -150,8 +150,8 @@ RIGHT = {
     "q7": [
         "def my_shift(images):\n    return images.flip(2)\n"
         "my_p = binomtest(\n"
-        "    (right_after(lambda images: images) & ~right_after(my_shift)).sum().item(),\n"
-        "    (right_after(lambda images: images) ^ right_after(my_shift)).sum().item(),\n"
+        "    (right_before & ~right_after(my_shift)).sum().item(),\n"
+        "    (right_before ^ right_after(my_shift)).sum().item(),\n"
         ").pvalue"
     ],
     "q8": [HIDE.format(start="image.clone()", value="before - confidence(hidden)", result="fall.numpy()")],
