@@ -20,6 +20,9 @@ from benchmarks.runs import write_section
 from tools.environment import NOTEBOOKS
 from tools.notebook_hygiene import Lesson
 
+POLICIES = ("PASSIVE", "ACTIVE")  # of OpenMP
+MOST_SPINNING = 4  # kernels: twelve whose threads spin take a quarter of an hour
+
 # `uss` is what a kernel has alone, `pss` adds its share of what several have in common, both in bytes.
 LAST_CELL = """\
 import json, os, psutil, resource
@@ -65,7 +68,7 @@ def main() -> None:
     ]
     print("\n".join(lines), flush=True)
     for kernels in arguments.kernels:
-        for policy in ("PASSIVE", "ACTIVE"):
+        for policy in POLICIES if kernels <= MOST_SPINNING else POLICIES[:1]:
             lines.append(asyncio.run(run_class(arguments.lesson, kernels, policy)))
             print(lines[-1], flush=True)
     if arguments.write:

@@ -295,7 +295,7 @@ def q7(my_plan: Answer) -> str:
     if per_class not in numbers:
         raise NotYet(f"{per_class:g} images of each class were not measured; {', '.join(map(str, numbers))} were.")
     enough = min(n for (_, n), values in accuracies.items() if prediction_interval(values)[1] > GOAL)
-    mean, low, high = prediction_interval(accuracies[method, per_class])
+    mean, low, high = prediction_interval(accuracies[method, int(per_class)])
     if mean < GOAL:
         raise NotYet(f"That comes to {mean:.1%} only.")
     if low <= GOAL:
