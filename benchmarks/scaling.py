@@ -3,8 +3,8 @@
     python -m benchmarks.scaling
 
 A benchmark that was stopped goes on where it ended. What counts is the processor's time of one process, its exchange
-with the other included, with one thread each: so it matters little what else the machine does. Only what several threads
-gain is measured by the clock.
+with the other included, with one thread each: so it matters little what else the machine does. Only what several
+threads gain is measured by the clock.
 """
 
 import json
