@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from helpers.data import CachedDataset, image_datasets
-from helpers.devices import autocast
+from helpers.devices import autocast, best_device
 from helpers.evaluation import mean_interval
 from helpers.tracks import IMAGES
 from helpers.weights import EMBEDDED, Preprocessing
@@ -46,7 +46,7 @@ def measure_all(path: Path, runs: list[tuple[dict, Callable[[], dict]]]) -> list
     results = json.loads(path.read_text()) if path.is_file() else []
     for run, measure in runs:
         if not any(run.items() <= result.items() for result in results):
-            with autocast(torch.device("cpu")):
+            with autocast(best_device()):
                 results.append(run | measure())
             print(results[-1], flush=True)
             write(path, "[\n" + ",\n".join(json.dumps(result) for result in results) + "\n]\n")

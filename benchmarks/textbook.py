@@ -12,6 +12,7 @@ from torch import nn, optim
 from torch.optim import lr_scheduler
 from torchvision import datasets, transforms
 
+from helpers.devices import best_device
 from helpers.models import load_model
 
 EPOCHS = 25
@@ -40,6 +41,7 @@ def dataloaders(data_dir: Path, size: int, **flags) -> dict[str, torch.utils.dat
 
 def train_model(model, dataloaders, criterion, optimizer, scheduler, num_epochs=EPOCHS):
     """The textbook's loop, without what it prints. Returns the model with its best weights."""
+    device = best_device()
     dataset_sizes = {x: len(dataloaders[x].dataset) for x in ("train", "val")}
     best_model_wts = copy.deepcopy(model.state_dict())
     best_acc = 0.0
@@ -52,6 +54,8 @@ def train_model(model, dataloaders, criterion, optimizer, scheduler, num_epochs=
             running_loss = 0.0
             running_corrects = 0
             for inputs, labels in dataloaders[phase]:
+                inputs = inputs.to(device)
+                labels = labels.to(device)
                 optimizer.zero_grad()
                 with torch.set_grad_enabled(phase == "train"):
                     outputs = model(inputs)
@@ -80,5 +84,6 @@ def replace_head(class_names: list[str], frozen: bool) -> tuple[nn.Module, optim
             param.requires_grad = False
     num_ftrs = model.fc.in_features
     model.fc = nn.Linear(num_ftrs, len(class_names))
+    model = model.to(best_device())
     optimizer = optim.SGD(model.fc.parameters() if frozen else model.parameters(), lr=0.001, momentum=0.9)
     return model, optimizer, lr_scheduler.StepLR(optimizer, step_size=7, gamma=0.1)

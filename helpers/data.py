@@ -305,9 +305,10 @@ def make_dataloader(
         LessonError: the shuffled batches cannot be divided among the processes.
     """
     generator = torch.Generator().manual_seed(seed)
+    ready = getattr(dataset, "tensors", ())  # of a TensorDataset: CUDA pins nothing that lies on the GPU already
     options: dict[str, Any] = {
         "num_workers": num_workers,
-        "pin_memory": torch.cuda.is_available(),
+        "pin_memory": torch.cuda.is_available() and all(tensor.device.type == "cpu" for tensor in ready),
         "generator": generator,
     }
     images: Any = dataset  # all here have a length

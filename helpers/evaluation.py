@@ -66,7 +66,7 @@ def predict(model: nn.Module, loader: DataLoader[Any], mirror: bool = False) -> 
         views = [x, x.flip(-1)] if mirror else [x]
         logits = [forward_checked(model, to_device(view, model)).float() for view in views]
         probabilities.append(sum(of_view.softmax(1) for of_view in logits).cpu() / len(views))
-        labels.append(y)
+        labels.append(y.cpu())
     return gather_rows(torch.cat(probabilities)), gather_rows(torch.cat(labels))
 
 

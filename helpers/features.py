@@ -214,7 +214,7 @@ def penultimate_features(model: nn.Module, loader: DataLoader[Any]) -> tuple[np.
     try:
         for x, y in loader:
             forward_checked(model, to_device(x, model))
-            labels.append(y)
+            labels.append(y.cpu())
     finally:
         hook.remove()
     return gather_rows(torch.cat(features)).numpy(), gather_rows(torch.cat(labels)).numpy()

@@ -4,8 +4,8 @@
     python -m recipes.measure_transfer --photos FOLDER  # the photographs from another folder
 
 Each result is kept in `data/weights/results.json` as soon as it is there, so a run that was stopped goes on where it
-ended. Delete an entry to measure it again. What is quick comes first, then a seed after the other. It multiplies in
-bfloat16 where the processor does that natively.
+ended. Delete an entry to measure it again. What is quick comes first, then a seed after the other. It computes on a GPU
+if there is one, and multiplies in bfloat16 where the device does that natively.
 """
 
 import argparse
@@ -24,7 +24,7 @@ from torch import nn
 from torchvision.transforms.v2.functional import resize
 
 from helpers.data import CachedDataset, image_datasets, make_dataloader, make_dataloaders, with_transform
-from helpers.devices import autocast
+from helpers.devices import autocast, best_device
 from helpers.evaluation import Accuracy, accuracy, mean_interval, predict
 from helpers.features import extract_features, linear_probe
 from helpers.models import freeze, freeze_norms, load_model, replace_head
@@ -80,6 +80,12 @@ def colour_baseline(datasets: Datasets, images: str, seed: int) -> Accuracy:
     return accuracy(model.predict(colours(measured)), np.array(measured.targets))
 
 
+def network(weights: str | None, datasets: Datasets) -> nn.Module:
+    """The source's network with a new head for the classes of `datasets`."""
+    model = replace_head(load_model(weights), len(datasets["train"].classes))
+    return model.to(best_device(), memory_format=torch.channels_last)
+
+
 def frozen(weights: str | None, datasets: Datasets, images: str, seed: int) -> Accuracy:
     """A linear probe on the features of a frozen network."""
     return accuracy(*frozen_predictions(weights, datasets, images, seed))
@@ -90,7 +96,7 @@ def frozen_predictions(
 ) -> tuple[np.ndarray, np.ndarray]:
     """The class that such a probe predicts for each image of the measured split, and the true ones."""
     torch.manual_seed(seed)
-    model = load_model(weights).to(memory_format=torch.channels_last)
+    model = load_model(weights).to(best_device(), memory_format=torch.channels_last)
     small = weights in (None, "embedded")
     datasets = prepared(datasets, EMBEDDED.at(FROZEN_SIZES[images]) if small else preprocessing_of(weights))
     probe = linear_probe(*extract_features(model, make_dataloader(datasets["train"])))
@@ -105,7 +111,7 @@ def from_scratch(datasets: Datasets, images: str, seed: int) -> Accuracy:
     """
     torch.manual_seed(seed)
     preprocessing = EMBEDDED.at(FROZEN_SIZES[images])
-    model = replace_head(load_model(None), len(datasets["train"].classes)).to(memory_format=torch.channels_last)
+    model = network(None, datasets)
     moving = with_transform(datasets["train"], train_transform(preprocessing))
     loaders = make_dataloaders(prepared(datasets, preprocessing) | {"train": moving}, seed=seed)
     optimizer = torch.optim.SGD(model.parameters(), lr=0.001, momentum=0.9)
@@ -117,7 +123,7 @@ def from_scratch(datasets: Datasets, images: str, seed: int) -> Accuracy:
 def fine_tuned(weights: str, datasets: Datasets, images: str, seed: int) -> Accuracy:
     """`fine_tune`; of the Lite networks, the last blocks only, as lesson 09 does it. Images count with their mirror."""
     torch.manual_seed(seed)
-    model = replace_head(load_model(weights), len(datasets["train"].classes)).to(memory_format=torch.channels_last)
+    model = network(weights, datasets)
     if weights == "embedded":
         preprocessing, options = EMBEDDED.at(TUNED_SIZES[images]), {"num_epochs": 15, "all_layers": True}
     else:
@@ -137,9 +143,9 @@ def own_heads(weights: str, photographs: Datasets) -> dict[str, Accuracy]:
     source, names = SOURCES[weights], pretraining_classes(weights)
     own = torch.tensor([names.index("ant"), names.index("bee")])  # in the order of our classes
     loader = make_dataloader(prepared(photographs, source.preprocessing)["val"])
-    model = load_model(weights)
+    model = load_model(weights).to(best_device())
     native = timm.create_model(source.architecture.removeprefix("tf_"))  # pads as PyTorch does; the rest is the same
-    native.load_state_dict(model.state_dict())
+    native.to(best_device()).load_state_dict(model.state_dict())
     (all_of_them, labels), (padded, _) = predict(model, loader), predict(native, loader)
     answers = (all_of_them.argmax(1), own[all_of_them[:, own].argmax(1)], padded.argmax(1))
     return {title: accuracy(answer, own[labels]) for title, answer in zip(OWN_HEADS, answers, strict=True)}
@@ -217,7 +223,7 @@ def main() -> None:
     runs = [(len(seeds) > 1, seed, images, *run) for *run, seeds in METHODS for images in datasets for seed in seeds]
     for _, seed, images, source, method, measure in sorted(runs, key=lambda run: run[:2]):
         if str(seed) not in results[images].get(source, {}).get(method, {}):
-            with autocast(torch.device("cpu")):
+            with autocast(best_device()):
                 keep(images, source, method, seed, measure(datasets[images], images, seed))
 
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from PIL import ExifTags, Image
 from support.images import BLACK, BLUE, GREEN, GREY, INSECTS, RED, WHITE, corners, fill, quarters
 from support.lesson_code import lesson_code
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, TensorDataset
 from torchvision.datasets import ImageFolder
 from torchvision.transforms import v2
 
@@ -24,6 +24,7 @@ from helpers.data import (
     ImageDataset,
     image_datasets,
     load_image,
+    make_dataloader,
     make_dataloaders,
     weighted_sampler,
 )
@@ -667,3 +668,9 @@ def test_the_batches_by_hand(lesson, few):
     for by_hand, theirs in zip(lesson["batches"](dataset, 4), DataLoader(dataset, 4), strict=True):
         assert torch.equal(by_hand[0], theirs[0])
         assert torch.equal(by_hand[1], theirs[1])
+
+
+@pytest.mark.parametrize(("device", "pinned"), [("cpu", True), ("meta", False)])
+def test_with_cuda_only_tensors_of_the_cpu_are_pinned(device, pinned, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    assert make_dataloader(TensorDataset(torch.empty(2, device=device))).pin_memory == pinned

@@ -8,10 +8,11 @@ import numpy as np
 import torch
 from PIL import Image
 from torch import nn
-from torch.utils.data import Dataset
+from torch.utils.data import Dataset, TensorDataset
 
 from helpers.checkpoints import History
 from helpers.data import image_datasets, make_dataloader, make_dataloaders
+from helpers.devices import device_of
 from helpers.evaluation import predict
 from helpers.explain import grad_cam
 from helpers.export import cpu_copy
@@ -138,6 +139,13 @@ def head_from_a_probe(model, datasets):
     return weights(probe_head(model, make_dataloader(datasets["train"], 8)))
 
 
+def given_batches_that_lie_on_the_device(model, datasets):
+    batches = [[part.to(device_of(model)) for part in batch] for batch in make_dataloader(datasets["train"], 8)]
+    loader = make_dataloader(TensorDataset(*(torch.cat(parts) for parts in zip(*batches, strict=True))), 8)
+    results = [run(model, loader) for run in (predict, extract_features, penultimate_features)]
+    return results, run_epoch(model, loader, nn.CrossEntropyLoss()), weights(probe_head(model, loader))
+
+
 def explained(model, datasets):
     images = torch.stack([datasets["val"][i][0] for i in (0, 12)])
     return grad_cam(model, images, torch.tensor([0, 1]))
@@ -180,6 +188,7 @@ HELPERS = [
     extracted,
     penultimate,
     head_from_a_probe,
+    given_batches_that_lie_on_the_device,
     explained,
     explored,
     counted,
