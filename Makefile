@@ -70,7 +70,7 @@ $(NPM): site/package.json site/package-lock.json
 	@cd $(@D) && npm ci --ignore-scripts --no-audit --no-fund --silent && touch ready || \
 		echo "npm is not here, or reaches no registry: the site is built without the browser lab."
 
-.PHONY: site explorers screenshots
+.PHONY: site explorers screenshots book
 .PHONY: lab photos clean
 .PHONY: teacher slides nbgrader stick hub hub-test
 .PHONY: quick test nightly notebooks bench peers stress mutations insects species weights requirements links
@@ -93,6 +93,9 @@ site: $(CHECKS) $(NPM) ## build the web edition from the committed lessons, in b
 
 explorers: $(CHECKS) ## render the states of the explorers for the web edition (minutes; runs the lessons)
 	$(VENV) -m tools.explorer_states
+
+book: $(CHECKS) ## print the committed lessons as one PDF, build/book.pdf (takes a chromium)
+	$(VENV) -m tools.book
 
 ## For teachers
 teacher: $(CHECKS) ## run every notebook with the answers of its exercises filled in, into build/teacher/ (NAMES="00 01" for some)

@@ -376,8 +376,8 @@ def link_terms(app: Any, doctree: nodes.document) -> None:
 
     Not in headings, in code, in links, nor where it stands in bold, which is where it is defined.
     """
-    if not app.env.docname.startswith("notebooks/"):
-        return
+    if not app.env.docname.startswith("notebooks/") or app.builder.name == "singlehtml":
+        return  # on paper, nothing shows under the mouse
     still = dict(terms())
     for text in list(doctree.findall(nodes.Text)):
         within = text.parent
