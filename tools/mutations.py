@@ -51,7 +51,12 @@ MUTATIONS = [
     Mutation(TRANSFORMS, "images * std + mean", "images * mean + std", "tests/test_transforms.py"),
     Mutation(WEIGHTS, "round(self.size * 256 / 224)", "self.size", "tests/test_transforms.py"),
     # data
-    Mutation(DATA, "        shuffle=shuffle,", "        shuffle=False,", "tests/test_data.py"),
+    Mutation(
+        DATA,
+        "generator=generator) if shuffle else None",
+        "generator=generator) if False else None",
+        "tests/test_data.py",
+    ),
     Mutation(DATA, "transforms[split], train.classes)", "transforms[split])", "tests/test_data.py"),
     Mutation(IMAGES, "ImageOps.exif_transpose(image)", "image.copy()", "tests/test_data.py"),
     Mutation(DATA, "1 / labels.bincount()", "labels.bincount()", "tests/test_data.py"),
@@ -81,8 +86,8 @@ MUTATIONS = [
         "tests/test_training.py",
     ),
     Mutation(TRAINING, "if optimizer else model.eval()", "if optimizer else model.train()", "tests/test_training.py"),
-    Mutation(TRAINING, "if val[1] > max(", "if val[1] < max(", "tests/test_training.py"),
-    Mutation(CHECKPOINTS, 'restore_random_states(state["random"])', "pass", "tests/test_checkpoints.py"),
+    Mutation(TRAINING, "if not val[1] <= max(", "if not val[1] >= max(", "tests/test_training.py"),
+    Mutation(CHECKPOINTS, 'restore_random_states(state["random"][rank()])', "pass", "tests/test_checkpoints.py"),
     Mutation(CHECKPOINTS, 'if generator and state["order"] is not None', "if False", "tests/test_checkpoints.py"),
     Mutation(CHECKPOINTS, "if settings.get(name) != now:", "if False:", "tests/test_checkpoints.py"),
     Mutation(CHECKPOINTS, "if training.num_epochs > num_epochs and", "if False and", "tests/test_checkpoints.py"),
@@ -95,7 +100,7 @@ MUTATIONS = [
     Mutation(EVALUATION, "    model.eval()\n", "", "tests/test_evaluation.py"),
     Mutation(EVALUATION, 'method="wilson").low', 'method="exact").low', "tests/test_evaluation.py"),
     Mutation(EVALUATION, ".abs().sum() / len", ".sum().abs() / len", "tests/test_evaluation.py"),
-    Mutation(EXPLAIN, "keepdim=True).relu()", "keepdim=True)", "tests/test_explain.py"),
+    Mutation(EXPLAIN, "torch.cat(weighted).relu()", "torch.cat(weighted)", "tests/test_explain.py"),
     Mutation(EXPLAIN, "            reset()", "            pass", "tests/test_explain.py"),
     # exercises
     Mutation(EXERCISES, "except BaseException as error:", "except ValueError as error:", "tests/test_exercises.py"),
@@ -119,9 +124,9 @@ MUTATIONS = [
         "tests/test_near_duplicates.py",
     ),
     Mutation(
-        f"{OWN}/report.py", "if len({picture.split for image in group}) > 1", "if False", "tests/test_check_folder.py"
+        f"{OWN}/report.py", "if len({picture.split for picture in group}) > 1", "if False", "tests/test_check_folder.py"
     ),
-    Mutation(f"{OWN}/splits.py", "[p.group for p in images], ", "", "tests/test_splits.py"),
+    Mutation(f"{OWN}/splits.py", "[p.group for p in pictures], ", "", "tests/test_splits.py"),
     Mutation(f"{OWN}/splits.py", "[together[i] for i in dealt]", "None", "tests/test_groups.py"),
     Mutation("helpers/archives.py", "unpacked > max(", "unpacked < 0 * max(", "tests/test_hostile_inputs.py"),
     Mutation("helpers/archives.py", "path.parts or path.anchor", "path.parts", "tests/test_hostile_inputs.py"),
