@@ -17,7 +17,7 @@ from support.chromium import needs_chromium
 from support.web import watched
 
 from helpers.widgets import Explorer
-from tools import explorer_states, lab_files, stick, web_edition, web_pages
+from tools import book, explorer_states, lab_files, stick, web_edition, web_pages
 from tools.browser import served
 from tools.environment import ROOT
 from tools.exercise_cells import exercises_of
@@ -372,6 +372,18 @@ def test_the_site_on_a_stick_is_opened_as_files(site, browser, tmp_path):
     assert page.get_by_text("python -m http.server").is_visible()
     page.close()
     assert not [url for url in asked if not url.startswith((tmp_path.as_uri(), "data:"))]
+
+
+@pytest.mark.nightly
+@pytest.mark.browser
+@needs_chromium
+def test_the_book_holds_every_lesson(tmp_path):
+    book.build(tmp_path / "book.pdf")
+    pdf = (tmp_path / "book.pdf").read_bytes().lower()
+    lessons = sorted((ROOT / "notebooks").glob("*.ipynb"))
+    assert len(re.findall(rb"/type\s*/page\b", pdf)) > 10 * len(lessons)
+    for lesson in lessons:
+        assert f"{lesson.name[:2]} ·".encode("utf-16-be").hex().encode() in pdf, lesson.name  # in the outline
 
 
 @pytest.mark.nightly
