@@ -28,7 +28,7 @@ from tools.notebook_hygiene import Lesson
 from tools.refresh_notebooks import execute, for_lessons
 from tools.web_pages import EXPLORERS, explorer_name, has_states
 
-MOST_STATES = 200  # of an explorer
+MOST_STATES = 160  # of an explorer
 MOST_BYTES = 8_000_000  # of all its pictures; a page fetches only those that its reader comes to
 SHARPNESS = 1.5  # pixels of a picture for one of the page, as photographs in the lessons have
 
