@@ -76,8 +76,16 @@ def _centred(rest: int) -> int:
 
 
 def cpu_copy(network: nn.Module) -> nn.Module:
-    """The network in float32 on the CPU, where the exporter computes; the original stays where it is."""
-    return copy.deepcopy(network).cpu().float().eval()
+    """The network in float32 on the CPU, where the exporter computes; the original stays where it is.
+
+    No layer of the copy works in place: torch.onnx.export would take twice as long.
+    """
+    copied = copy.deepcopy(network).cpu().float().eval()
+    layers: Any = copied.modules()
+    for layer in layers:
+        if hasattr(layer, "inplace"):
+            layer.inplace = False
+    return copied
 
 
 def tensor_graph(model: SavedModel) -> onnx.ModelProto:

@@ -18,7 +18,7 @@ from helpers.transforms import eval_transform
 from helpers.weights import IMAGENET_MEAN, IMAGENET_STD
 
 exercises = Exercises()
-SIZE = 160  # of the lesson's images, in pixels
+SIZE = 144  # of the lesson's images, in pixels
 
 
 @exercises.add(
@@ -100,6 +100,8 @@ def q2(prepare: Answer) -> str:
         given = np.asarray(result_of(prepare, image))
         if given.shape != (3, SIZE, SIZE):
             raise NotYet(f"The shape should be (3, {SIZE}, {SIZE}), and it is {given.shape}.")
+        if given.dtype != np.float32:
+            raise NotYet(f"The file takes float32, and this is {given.dtype}: end with `.astype(np.float32)`.")
         if given.max() > 20:
             raise NotYet("The values reach far above 1: divide by 255 first.")
         distances = {why: float(np.abs(given - part(image).numpy()).mean()) for why, part in expected.items()}
@@ -197,7 +199,7 @@ my_model = home / "mine.onnx"
 my_model.write_bytes(shipped.read_bytes())
 purpose = "To sort images of these six rendered animals. Not for anything alive."
 # The same file has the same figures: only its name and the purpose are new. For another file, call `model_card`.
-(home / "mine.md").write_text(card.replace(shipped.name, my_model.name).replace(PURPOSE, purpose))
+(home / "mine.md").write_text(text.replace(shipped.name, my_model.name).replace(PURPOSE, purpose))
 """,
     rubric=(
         "The purpose says who should use the model, and for what it must not be used.",

@@ -35,7 +35,7 @@ WRONG = {
         (PREPARE.format(SQUASHED, 255, *OURS, "2, 0, 1"), "is squashed"),
         (PREPARE.format(CUT, 255, *HERS, "2, 0, 1"), "mean and std of other weights"),
         (PREPARE.format(CUT, 1, *OURS, "2, 0, 1"), "divide by 255"),
-        (PREPARE.format(CUT, 255, *OURS, "0, 1, 2"), "The shape should be (3, 160, 160)"),
+        (PREPARE.format(CUT, 255, *OURS, "0, 1, 2"), "The shape should be (3, 144, 144)"),
         ("prepare = eval_transform(preprocessing.at(224))", "The shape should be"),
         (PREPARE.format(CUT, 255, *OURS, "2, 0, 1") + "[::-1]", "are the colours"),
     ],
@@ -68,7 +68,7 @@ WRONG = {
         ("my_model = tensors", "takes tensors that are prepared already"),
         (COPY.format("shipped") + "(home / 'wrong.md').unlink(missing_ok=True)", "There is no card"),
         (COPY.format("shipped") + CARD.format("'# Model card'"), "card of another file"),
-        (COPY.format("shipped") + CARD.format("card.replace(PURPOSE, 'Not stated.')"), "what the model is for"),
+        (COPY.format("shipped") + CARD.format("text.replace(PURPOSE, 'Not stated.')"), "what the model is for"),
     ],
 }
 
