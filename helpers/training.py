@@ -25,7 +25,7 @@ from helpers.models import find_heads, forward_checked, parameter_groups, train_
 from helpers.transforms import eval_transform, train_transform
 from helpers.weights import Preprocessing
 
-AUXILIARY_WEIGHT = {"InceptionOutputs": 0.4, "GoogLeNetOutputs": 0.3}  # Szegedy et al., 2015 and 2014
+AUXILIARY_WEIGHT = {"InceptionOutputs": 0.4, "GoogLeNetOutputs": 0.3}  # Szegedy et al., 2016 and 2015
 EPOCHS, STEPS = 6, 48  # of `fine_tune`: with few images, six epochs would be a handful of steps
 PER_BATCH = (OneCycleLR, CyclicLR)  # schedulers that count batches; the others count epochs
 

@@ -144,7 +144,7 @@ def q3(seconds_for: Answer) -> str:
 
     def action() -> None:
         start = time.process_time()
-        work(0.004 if taken else 0.8)
+        work(0.002 if taken else 0.4)
         taken.append(time.process_time() - start)
 
     seconds = number(result_of(seconds_for, action, 20))
@@ -152,14 +152,14 @@ def q3(seconds_for: Answer) -> str:
         raise NotYet("The action was never called: `action()`, with brackets.")
     if len(taken) == 1:
         raise NotYet("It was called once. The first run is slower than all others.")
-    if seconds <= 0.001:
-        raise NotYet("A run takes four milliseconds here. Is the time taken before *and* after `action()`?")
+    if seconds <= 0.0005:
+        raise NotYet("A run takes two milliseconds here. Is the time taken before *and* after `action()`?")
     if seconds > 0.8 * sum(taken):
         raise NotYet("That is the time of all runs together.")
     if 0.7 < seconds / mean(taken) < 1.4:
         raise NotYet("That is the mean, and the slow first run is in it.")
-    if seconds > 0.05:
-        raise NotYet(f"It says {seconds:.3f} s. All runs but the first take four milliseconds.")
+    if seconds > 0.025:
+        raise NotYet(f"It says {seconds:.3f} s. All runs but the first take two milliseconds.")
     return "The slow first run has no part in it."
 
 

@@ -55,13 +55,13 @@ WRONG = {
                 "action()\n    start = time.process_time()\n    for _ in range(repeats):\n        action()\n"
                 "    return time.process_time() - start"
             ),
-            "All runs but the first take four milliseconds",
+            "All runs but the first take two milliseconds",
         ),
         (
             TIMER.format("start = time.process_time()\n    action()\n    return time.process_time() - start"),
             "It was called once",
         ),
-        (TIMER.format("action\n    return 0.004"), "The action was never called"),
+        (TIMER.format("action\n    return 0.002"), "The action was never called"),
         (TIMER.format("[action() for _ in range(repeats)]\n    return 0.0"), "before *and* after"),
     ],
     "q4": [
