@@ -298,6 +298,7 @@ def confusion_explorer(
     preprocessing: Preprocessing,
     layer: str | None = None,
     opens_on: tuple[str, str] | None = None,
+    probabilities: torch.Tensor | None = None,
 ) -> Explorer:
     """The images of one cell of the confusion matrix, the most confident first, with their Grad-CAM maps (lesson 05).
 
@@ -307,11 +308,14 @@ def confusion_explorer(
         preprocessing: of these tensors.
         layer: as for `helpers.explain.grad_cam`.
         opens_on: the true class and the predicted one of the cell shown first; None takes the most frequent mistake.
+        probabilities: (images, classes), what the model makes of `dataset`, where that is known; None computes it.
 
     Returns:
         An explorer with the controls `truth`, `predicted` and `maps`; it shows up to twelve images.
     """
-    probabilities, labels = predict(model, make_dataloader(dataset))
+    if probabilities is None:
+        probabilities, _ = predict(model, make_dataloader(dataset))
+    labels = torch.tensor(dataset.targets)
     confidence, predictions = probabilities.max(1)
 
     def draw(truth: int, predicted: int, maps: bool) -> tuple[Figure, str]:

@@ -32,6 +32,7 @@ class Corners(Dataset):
     """Eight pictures; class 1 has a bright square above on the left, class 0 has none."""
 
     classes = ("none", "square")
+    targets = (0, 1) * 4
 
     def __len__(self):
         return 8
@@ -207,6 +208,12 @@ def test_the_explorer_opens_on_the_most_frequent_mistake():
     assert confusion_explorer(blind, Corners(), PLAIN).text == "images of square, taken for none, with Grad-CAM maps"
     chosen = confusion_explorer(blind, Corners(), PLAIN, opens_on=("none", "square"))
     assert chosen.text == "images of none, taken for square, with Grad-CAM maps"
+
+
+def test_the_explorer_takes_probabilities_that_are_known():
+    all_square = torch.tensor([[0.2, 0.8]]).expand(8, 2)
+    explorer = confusion_explorer(finder(), Corners(), PLAIN, probabilities=all_square)
+    assert explorer.text == "images of none, taken for square, with Grad-CAM maps"
 
 
 def test_the_finder_of_these_tests_finds():
