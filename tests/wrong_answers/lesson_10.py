@@ -38,6 +38,7 @@ WRONG = {
         (PREPARE.format(CUT, 255, *OURS, "0, 1, 2"), "The shape should be (3, 144, 144)"),
         ("prepare = eval_transform(preprocessing.at(224))", "The shape should be"),
         (PREPARE.format(CUT, 255, *OURS, "2, 0, 1") + "[::-1]", "are the colours"),
+        ("prepare = lambda image: eval_transform(preprocessing)(image).double()", "takes float32"),
     ],
     "q3": [
         (SHIP.format("float32", RIGHT_AGAINST), "It takes up 13.6 MB"),
@@ -77,8 +78,14 @@ RIGHT = {
         ACTION.format(
             "expected = [sum(p * row[a] for p, row in zip(probabilities, costs)) for a in range(len(costs[0]))]"
         )
-        + "\n    return expected.index(min(expected))"
+        + "\n    return expected.index(min(expected))",
+        ACTION.format("return np.argmin(costs.T @ probabilities)"),
     ],
     "q2": ["prepare = eval_transform(preprocessing)", PREPARE.format(CUT, 255, *OURS, "2, 0, 1")],
-    "q4": ["from scipy.stats import ks_2samp\n\n\n" + DRIFTED.format("ks_2samp(current, reference)[1] < 0.01")],
+    "q4": [
+        "from scipy.stats import ks_2samp\n\n\n" + DRIFTED.format("ks_2samp(current, reference)[1] < 0.01"),
+        "from scipy.stats import kstest\n\n\n" + DRIFTED.format("kstest(reference, current).pvalue < 0.01"),
+        "from scipy.stats import cramervonmises_2samp as test\n\n\n"
+        + DRIFTED.format("test(reference, current).pvalue < 0.01"),
+    ],
 }
