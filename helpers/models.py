@@ -65,7 +65,7 @@ def _build(architecture: str, weights: str | None = None, **options: Any) -> nn.
             "`make photos` brings those of resnet18 where there is a network (for a class: into a shared TORCH_HOME)",
         ):
             model = torchvision.models.get_model(name, weights=weights, **options)
-    model.architecture = architecture  # type: ignore[assignment]  # a note, neither tensor nor layer
+    model.architecture = architecture  # a note, neither tensor nor layer
     return model
 
 

@@ -28,8 +28,6 @@ from helpers.training import fine_tune, train_model
 from helpers.transforms import eval_transform, train_transform
 from helpers.weights import Preprocessing
 
-pytestmark = pytest.mark.quick
-
 
 def picture_bytes(kind: str) -> bytes:
     file = io.BytesIO()

@@ -43,8 +43,6 @@ from helpers.transforms import eval_transform
 from helpers.weights import preprocessing_of
 from helpers.widgets import architecture_chooser, surgery_explorer
 
-pytestmark = pytest.mark.quick
-
 ARCHITECTURES = torchvision.models.list_models(module=torchvision.models)
 HEADS = {
     "alexnet": "classifier.6",
