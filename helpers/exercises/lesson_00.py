@@ -123,7 +123,7 @@ def q4(honest_score: Answer) -> str:
     if luck > 0.8:
         raise NotYet(
             f"On random labels no method is better than guessing, but it says {luck:.0%}. "
-            "It predicts images that it has learned from."
+            "It predicts images that it has learned from, or others than those that it was given."
         )
     skill = scored(shifted(y), y, shifted(y_new), y_new)
     if not 0.9 < skill <= 1:

@@ -1,7 +1,7 @@
 """The exercises of lesson 08."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import cache
 from statistics import mean
 from typing import Any
@@ -154,6 +154,8 @@ def q3(seconds_for: Answer) -> str:
         raise NotYet("It was called once. The first run is slower than all others.")
     if seconds <= 0.0005:
         raise NotYet("A run takes two milliseconds here. Is the time taken before *and* after `action()`?")
+    if seconds > 2 * sum(taken):
+        raise NotYet(f"It says {seconds:.2f} s, more than all runs together take. Are these milliseconds?")
     if seconds > 0.8 * sum(taken):
         raise NotYet("That is the time of all runs together.")
     if 0.7 < seconds / mean(taken) < 1.4:
@@ -172,7 +174,7 @@ def q3(seconds_for: Answer) -> str:
     answer='networks_that_fit = ["resnet18", "mobilenet_v3_large", "tf_efficientnet_lite0"]',
 )
 def q4(networks_that_fit: Answer) -> str:
-    if isinstance(networks_that_fit, str) or not isinstance(networks_that_fit, (list, tuple, set, frozenset)):
+    if isinstance(networks_that_fit, str) or not isinstance(networks_that_fit, Iterable):
         raise NotYet(f"A list of names is expected, not {shown(networks_that_fit)}.")
     given = {name.strip().lower() if isinstance(name, str) else name for name in networks_that_fit}
     if strangers := given - set(NAMES):

@@ -20,6 +20,8 @@ WRONG = {
         ("white = (255 - MEAN[0]) / STD[0]", "Scale first"),
         ("white = 7", "Take 255 through the steps"),
         ("white = 2.4", "Take 255 through the steps"),
+        ("white = 1 - MEAN[0] / STD[0]", "put it in brackets"),
+        ("white = (0 - MEAN[0]) / STD[0]", "That is black"),
     ],
     "q2": [
         ("def undo(images):\n    return images * mean + std", "changed places"),
@@ -28,6 +30,7 @@ WRONG = {
         ("def undo(images):\n    return images / std + mean", "To undo that, multiply"),
         ("def undo(images):\n    return (images - mean) / std", "normalises once more"),
         ("def undo(images):\n    return images[0]", "one of shape (4, 5) came out"),
+        ("def undo(images):\n    return 255 * (images * std + mean)", "These go up to 255"),
     ],
     "q3": [
         (PIPELINE.format("v2.Resize((size, size)), " + FLOAT + NORMALISE), "it is squashed"),
@@ -36,6 +39,8 @@ WRONG = {
         (PIPELINE.format(CROP + FLOAT), "the normalisation is missing"),
         (PIPELINE.format("v2.Resize(size), " + FLOAT + NORMALISE), "Not all images are square"),
         (PIPELINE.format("v2.CenterCrop(size), " + FLOAT + NORMALISE), "Most of a large image is cut away"),
+        (PIPELINE.format("v2.Resize(256), v2.CenterCrop(224), " + FLOAT + NORMALISE), "Does it use `size`?"),
+        (PIPELINE.format("v2.Resize(256), v2.CenterCrop(size), " + FLOAT + NORMALISE), "Make it smaller first"),
         (
             PIPELINE.format("v2.Lambda(lambda x: v2.ToImage()(pad(v2.ToPILImage()(x), size))), " + FLOAT + NORMALISE),
             "The centre crop is wanted here",
@@ -63,6 +68,10 @@ WRONG = {
             AUGMENTATION.format("v2.RandomResizedCrop(SIZE, scale=(0.001, 0.001)), " + FLOAT + NORMALISE),
             "How small may a crop be?",
         ),
+        (
+            AUGMENTATION.format("v2.RandomResizedCrop(SIZE, scale=(0.01, 0.03)), " + FLOAT + NORMALISE),
+            "20 of 40 samples",
+        ),
         ("def my_augmentation(size):\n    return train", "That is a function"),
         ("my_augmentation = 128", "A transform is expected here"),
     ],
@@ -88,9 +97,14 @@ RIGHT = {
         "white = 2.25",
         "white = '2.2'",
     ],
-    "q2": ["def undo(images):\n    return (images * std + mean).clamp(0, 1)"],
+    "q2": [
+        "def undo(images):\n    return (images * std + mean).clamp(0, 1)",
+        "def undo(images):\n    return images.numpy() * np.reshape(STD, (3, 1, 1)) + np.reshape(MEAN, (3, 1, 1))",
+        "undo = v2.Normalize([-m / s for m, s in zip(MEAN, STD)], [1 / s for s in STD])",
+    ],
     "q3": [
         "def for_evaluation(size):\n    return eval_transform(track.preprocessing.at(size))",
+        "def for_evaluation(size):\n    return lambda image: normalise(centre_crop(image, size))",
         PIPELINE.format("v2.Resize(size + 32), v2.CenterCrop(size), " + FLOAT + NORMALISE),  # PyTorch's, at 224
     ],
     "q4": [
@@ -107,6 +121,8 @@ RIGHT = {
     ],
     "q5": ['diagnosis = {"A": "Not normalized", "B": "not scaled", "C": "right", "D": "normalized twice"}'],
     "q6": [
+        "def my_change(image):\n    image.paste('black', (0, 0, 130, image.height))\n    return image\n\n\n"
+        "my_count = count_right(my_change)",
         "my_change = v2.RandomRotation((90, 90), expand=True)\nmy_count = str(count_right(my_change))",
     ],
 }

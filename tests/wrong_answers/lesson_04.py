@@ -70,6 +70,14 @@ WRONG = {
         ),
         (CLIP.format("[g / 10 for g in gradients]"), "have the norm 7"),
         (CLIP.format("max_norm"), "A list of tensors is expected"),
+        (
+            CLIP.format("[g / max(1, torch.cat([h.flatten() for h in gradients]).norm()) for g in gradients]"),
+            "but not for 3.5",
+        ),
+        (
+            CLIP.format("[g * max_norm / sum((h**2).sum() for h in gradients) for g in gradients]"),
+            "The norm is its root",
+        ),
     ],
     "q5": [
         (f"causes = {CAUSES | {'C': 'no zero_grad', 'D': 'rate too high'}}", "Does it fall first?"),
@@ -79,6 +87,10 @@ WRONG = {
     ],
     "q6": [
         ("def rate_factor(step, steps):\n    return 1 - step / steps", "A warm-up begins small"),
+        (
+            "def rate_factor(step, steps):\n    return min(0.5 + step / steps, 2 - 2 * step / steps)",
+            "A warm-up begins small",
+        ),
         ("def rate_factor(step, steps):\n    return step / steps", "Most of the steps should get smaller"),
         ("def rate_factor(step, steps):\n    return min(1, step / 4)", "The last steps should be fine ones"),
         ("def rate_factor(step, steps):\n    return math.sin(7 * step / steps)", "it is negative"),
@@ -119,7 +131,7 @@ WRONG = {
 }
 
 RIGHT = {
-    "q1": ["first_loss = -torch.tensor(1 / 199).log()", "first_loss = 5.3"],
+    "q1": ["first_loss = -torch.tensor(1 / 199).log()", "first_loss = 5.3", "first_loss = 5"],
     "q2": [
         "def one_step(model, inputs, labels, criterion, optimizer):\n"
         "    optimizer.zero_grad()\n"

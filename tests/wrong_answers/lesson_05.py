@@ -78,6 +78,7 @@ WRONG = {
         ("p_of_difference = 0.0228", "two independent sets"),
         ("p_of_difference = 26", "from 0 to 1"),
         ("p_of_difference = 0.5", "430 - 404"),
+        ("p_of_difference = 0.007  # that of the two independent test sets", "430 - 404"),
     ],
     "q6": [
         ("def cooler(logits, temperature):\n    return logits.softmax(1) / temperature", "A row adds up to 0.50"),
@@ -98,6 +99,7 @@ WRONG = {
         ("my_shift = lambda images: images\nmy_p = 1", "leaves the images as they are"),
         ("my_shift = lambda images: images - 0.5\nmy_p = 0.01", "floats from 0 to 1"),
         ("my_shift = lambda images: images[:, 0]\nmy_p = 0.01", "as many should come out"),
+        ("my_shift = lambda images: images.numpy()\nmy_p = 0.01", "a tensor should come out"),
         ("my_shift = lambda images: 0 * images\nmy_p = 0.01", "nothing to be seen"),
         ("my_shift = lambda images: images.flip(2)\nmy_p = -0.1  # the change of the accuracy", "another p-value"),
     ],
@@ -146,13 +148,22 @@ RIGHT = {
     ],
     "q4": ["images_needed = 2400.0", "images_needed = 2388"],
     "q5": ["p_of_difference = binomtest(50, 76)", "p_of_difference = 0.0083"],
-    "q6": ["def cooler(logits, temperature):\n    return nn.functional.softmax(logits / temperature, dim=-1)"],
+    "q6": [
+        "def cooler(logits, temperature):\n    return nn.functional.softmax(logits / temperature, dim=-1)",
+        "def cooler(logits, temperature):\n"
+        "    powers = np.exp(logits.double().numpy() / temperature)\n"
+        "    return powers / powers.sum(1, keepdims=True)",
+    ],
     "q7": [
+        "def my_shift(images):\n"
+        "    small = nn.functional.interpolate(images, (24, 24))\n"
+        "    return nn.functional.interpolate(small, (128, 128))\n\n\n"
+        "my_p = paired_test(right_before, right_after(my_shift))",
         "def my_shift(images):\n    return images.flip(2)\n"
         "my_p = binomtest(\n"
         "    (right_before & ~right_after(my_shift)).sum().item(),\n"
         "    (right_before ^ right_after(my_shift)).sum().item(),\n"
-        ").pvalue"
+        ").pvalue",
     ],
     "q8": [HIDE.format(start="image.clone()", value="before - confidence(hidden)", result="fall.numpy()")],
 }

@@ -10,6 +10,7 @@ ONE_CYCLE = "scheduler = torch.optim.lr_scheduler.OneCycleLR(optimizer, max_lr={
 OWN = "[group['lr'] for group in groups]"
 STEP = "def my_step(model, inputs, labels, optimizer):\n    {}"
 MERGED = "def merged_weight(weight, down, up):\n    return {}"
+CLIPPED = "nn.utils.clip_grad_norm_(model.parameters(), 1.0)\n    "
 LOSS = "loss = nn.CrossEntropyLoss()(model(inputs), labels)\n    optimizer.zero_grad()\n    loss.backward()\n    "
 
 WRONG = {
@@ -64,15 +65,13 @@ WRONG = {
         ("chance = 0.95**9", "What is left?"),
         ("chance = 37", "These are percent"),
         ("chance = 0.2", "that none of the nine"),
+        ("chance = 9 * 0.05 * 0.95**8", "exactly one does"),
+        ("chance = 0.05 / 9", "the corrected limit"),
     ],
     "q6": [
         (STEP.format(LOSS + "return loss.item()"), "no weight has moved"),
         (
             STEP.format("model.train()\n    " + LOSS + "optimizer.step()\n    return loss.item()"),
-            "Expected more than 1 value",
-        ),
-        (
-            STEP.format("model.train(len(inputs) > 1)\n    " + LOSS + "optimizer.step()\n    return loss.item()"),
             "The mean and variance of BatchNorm have moved",
         ),
         (
@@ -91,6 +90,16 @@ WRONG = {
         ),
         (STEP.format(LOSS + "optimizer.step()"), "end with `return`?"),
         (STEP.format(LOSS + "optimizer.step()\n    return loss.item()"), "exactly as a plain step does"),
+        (
+            STEP.format(LOSS.replace("loss.b", CLIPPED + "loss.b") + "optimizer.step()\n    return loss.item()"),
+            "between `backward` and `step`",
+        ),
+        (
+            STEP.format(
+                LOSS.replace("optimizer.zero_grad()", "pass") + CLIPPED + "optimizer.step()\n    return loss.item()"
+            ),
+            "the old ones are still there",
+        ),
     ],
     "q7": [
         (MERGED.format("up.flatten(1) @ down.flatten(1)"), "the shape (5, 6, 1, 1) of `weight`"),
@@ -106,6 +115,8 @@ WRONG = {
         ("my_late = copy.deepcopy(late).requires_grad_(True)", "At most 100,000 are allowed"),
         ("my_late = copy.deepcopy(late).requires_grad_(False)", "No number is trainable"),
         ("my_late = nn.Sequential(*late[:-1])", "It should make 6 logits"),
+        ("my_late = copy.deepcopy(late)", "Is it trained"),
+        ("my_late = add_lora(copy.deepcopy(late), rank=4)", "Is it trained"),
         (
             "my_late = add_lora(copy.deepcopy(late), rank=4)\nnn.init.zeros_(my_late[-1].weight)",
             "of val right; the probe that it began with has more",
@@ -127,11 +138,15 @@ RIGHT = {
         "def with_one_cycle(groups, steps):\n"
         "    optimizer = torch.optim.AdamW(groups)\n"
         "    fall = lambda step: min((step + 1) / 5, (steps - step - 1) / (steps - 5))\n"
-        "    return optimizer, torch.optim.lr_scheduler.LambdaLR(optimizer, fall)"
+        "    return optimizer, torch.optim.lr_scheduler.LambdaLR(optimizer, fall)",
+        CYCLE.format(ONE_CYCLE.format(OWN, "steps") + "\n    return [optimizer, scheduler]"),
     ],
     "q4": ["sentence = 'c'"],
     "q5": ["chance = 0.37"],
     "q6": [
+        STEP.format(LOSS.replace("inputs", "inputs.flip(-1) if torch.rand(1) < 0.5 else inputs"))
+        + "optimizer.step()\n    return loss.item()",
+        STEP.format(LOSS) + CLIPPED + "optimizer.step()\n    optimizer.zero_grad()\n    return loss.item()",
         "def my_step(model, inputs, labels, optimizer):\n"
         "    from torchvision.transforms import v2\n"
         "    mixed, shares = v2.MixUp(alpha=5.0, num_classes=2)(inputs, labels)\n"

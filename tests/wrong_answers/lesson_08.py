@@ -61,6 +61,13 @@ WRONG = {
             TIMER.format("start = time.process_time()\n    action()\n    return time.process_time() - start"),
             "It was called once",
         ),
+        (
+            TIMER.format(
+                "action()\n    start = time.process_time()\n    for _ in range(repeats):\n        action()\n"
+                "    return 1000 * (time.process_time() - start) / repeats"
+            ),
+            "Are these milliseconds?",
+        ),
         (TIMER.format("action\n    return 0.002"), "The action was never called"),
         (TIMER.format("[action() for _ in range(repeats)]\n    return 0.0"), "before *and* after"),
     ],
@@ -119,7 +126,11 @@ RIGHT = {
         "        action()\n"
         "    return (time.perf_counter() - start) / repeats"
     ],
-    "q4": ["networks_that_fit = {'mobilenet_v3_large', 'ResNet18', 'tf_efficientnet_lite0'}"],
+    "q4": [
+        "networks_that_fit = {'mobilenet_v3_large', 'ResNet18', 'tf_efficientnet_lite0'}",
+        "import numpy as np\n\n"
+        "networks_that_fit = np.array(['mobilenet_v3_large', 'resnet18', 'tf_efficientnet_lite0'])",
+    ],
     "q5": [
         "def pareto_front(costs, accuracies):\n"
         "    front, best = set(), -1\n"

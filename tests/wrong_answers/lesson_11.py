@@ -42,6 +42,7 @@ WRONG = {
         (MINE.format("3", "1000, 50", "(1, 4, 16)"), "should be made with Costs"),
         (MINE.format(COSTS, "1000, 50", "(1, 2)"), "the keys 1, 4 and 16"),
         (MINE.format(COSTS, "1000, 5000", "(1, 4, 16)"), "at most all of them"),
+        (MINE.format(COSTS, "1000, 4", "(1, 4, 16)"), "one image for each of 16 processes"),
         (MINE.format(COSTS, "2000, 50", "(1, 4, 16)"), "With 1 process the model says"),
         (MINE.format("Costs(0, 0, 0, 1, 1, 0)", "1000, 50", "(1, 4, 16)"), "give figures above 0"),
     ],
@@ -54,5 +55,5 @@ RIGHT = {
         AVERAGED.format("np.average(parts, axis=0, weights=counts)"),
     ],
     "q3": ["bug = 'A collective that not all processes call.'"],
-    "q6": [MINE.format(COSTS, "1000, 50", "(1, 4, 16)")],
+    "q6": [MINE.format(COSTS, "1000, 50", "(1, 4, 16)"), MINE.format(COSTS, "1000, 50", "(1, 2, 4, 8, 16)")],
 }
