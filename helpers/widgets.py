@@ -92,8 +92,12 @@ class LiveCurves:
     def __call__(self, history: History) -> None:
         self.history = history
         self.text = _said(history)
-        self._png = _png(plot_history(history) if history["lr"] else _words(self.text))
-        self._picture.value = _with_caption(self._png, self.text)
+        if history["lr"]:
+            self._png = _png(plot_history(history))
+            self._picture.value = _with_caption(self._png, self.text)
+        else:
+            self._png = _png(_words(self.text))  # for readers without a kernel
+            self._picture.value = escape(self.text)
 
     def _repr_mimebundle_(self, **kwargs: Any) -> tuple[dict[str, Any], dict[str, Any]]:
         return _bundle(self._picture, self._png, self.text, **kwargs)
