@@ -63,6 +63,7 @@ class Explorer:
         for name, control in controls.items():
             control.description = control.description or name.replace("_", " ")
             control.style.description_width = "initial"
+            control.layout.width = "min(100%, 30em)"  # of which a slider gets what its description leaves
             control.observe(self._update, "value")
         self._update()
 
@@ -384,7 +385,9 @@ def architecture_chooser() -> Explorer:
     return Explorer(
         draw,
         million_parameters=ipywidgets.FloatLogSlider(30, min=0, max=3, step=0.1),
-        billion_multiply_adds=ipywidgets.FloatLogSlider(5, min=-1.3, max=3, step=0.1),
+        billion_multiply_adds=ipywidgets.FloatLogSlider(
+            5, min=-1.3, max=3, step=0.1, description="billion multiply-adds"
+        ),
     )
 
 
