@@ -63,6 +63,7 @@ class Explorer:
         for name, control in controls.items():
             control.description = control.description or name.replace("_", " ")
             control.style.description_width = "initial"
+            control.layout.width = "min(100%, 30em)"  # of which a slider gets what its description leaves
             control.observe(self._update, "value")
         self._update()
 
@@ -92,8 +93,12 @@ class LiveCurves:
     def __call__(self, history: History) -> None:
         self.history = history
         self.text = _said(history)
-        self._png = _png(plot_history(history) if history["lr"] else _words(self.text))
-        self._picture.value = _with_caption(self._png, self.text)
+        if history["lr"]:
+            self._png = _png(plot_history(history))
+            self._picture.value = _with_caption(self._png, self.text)
+        else:
+            self._png = _png(_words(self.text))  # for readers without a kernel
+            self._picture.value = escape(self.text)
 
     def _repr_mimebundle_(self, **kwargs: Any) -> tuple[dict[str, Any], dict[str, Any]]:
         return _bundle(self._picture, self._png, self.text, **kwargs)
@@ -380,7 +385,9 @@ def architecture_chooser() -> Explorer:
     return Explorer(
         draw,
         million_parameters=ipywidgets.FloatLogSlider(30, min=0, max=3, step=0.1),
-        billion_multiply_adds=ipywidgets.FloatLogSlider(5, min=-1.3, max=3, step=0.1),
+        billion_multiply_adds=ipywidgets.FloatLogSlider(
+            5, min=-1.3, max=3, step=0.1, description="billion multiply-adds"
+        ),
     )
 
 

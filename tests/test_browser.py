@@ -21,6 +21,7 @@ from tools.notebook_hygiene import METADATA
 
 ARTIFACTS = ROOT / "tests" / "artifacts"
 STOP_S = 120
+MIN_SLIDER = 150  # pixels
 CELLS_S = 400  # pytest's own limit cannot end a call into the browser
 LESSONS = [
     "00_start_here",
@@ -105,10 +106,15 @@ def run_notebook(page: Page, lab: str, name: str) -> list[dict]:
             await Promise.race([panel.sessionContext.ready, late]);
             await window.jupyterapp.commands.execute('notebook:clear-all-cell-outputs');
             await Promise.race([window.jupyterapp.commands.execute('notebook:run-all-cells'), late]);
-            return panel.content.widgets
-                .filter(cell => cell.model.type === 'code')
+            const code = panel.content.widgets.filter(cell => cell.model.type === 'code');
+            const outputs = () => code
                 .filter(cell => !(cell.model.getMetadata('tags') ?? []).includes('raises-exception'))
                 .flatMap(cell => cell.model.outputs.toJSON());
+            // After a cell that is meant to fail, the command says too early that it has ended.
+            const running = () => code.at(-1).model.executionCount === null;
+            while (running() && !outputs().some(output => output.output_type === 'error'))
+                await Promise.race([new Promise(resolve => setTimeout(resolve, 200)), late]);
+            return outputs();
         }""",
         CELLS_S,
     )
@@ -145,6 +151,8 @@ def assert_all_controls_answer(explorer: Locator) -> None:
     picture, caption = explorer.locator(PICTURE), explorer.locator(PICTURE + " + div")
     controls = explorer.locator("> .widget-hslider, > .widget-dropdown, > .widget-checkbox").all()
     assert controls, "no control was found"
+    for slider in explorer.locator(".noUi-target").all():
+        assert slider.bounding_box()["width"] > MIN_SLIDER, "too short for its steps"
     for control in reversed(controls):  # maps before classes: the last cell of the matrix may be empty
         seen, said = picture.get_attribute("src"), caption.inner_text()
         move(control)

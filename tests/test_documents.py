@@ -15,7 +15,8 @@ import yaml
 
 from tools import links
 from tools import notebook_hygiene as hygiene
-from tools.environment import ROOT
+from tools.environment import NOTEBOOKS, ROOT
+from tools.notebook_hygiene import Lesson
 
 pytestmark = pytest.mark.quick
 
@@ -47,6 +48,19 @@ def test_pictures_have_alternative_text(document):
 
 def test_it_is_easy_to_read(document):
     assert hygiene.lix(text_of(document)) <= hygiene.MAX_LIX
+
+
+def test_links_call_lessons_by_their_titles():
+    lessons = {path.name: "\n".join(Lesson.read(path).prose) for path in NOTEBOOKS.glob("*.ipynb")}
+    texts = [*lessons.values(), *(text_of(document) for document in DOCUMENTS)]
+    links = [
+        link
+        for text in texts
+        for link in re.findall(r"\[(\d\d)(?: ·)? ([^\]]+)\]\((?:notebooks/)?(\w+\.ipynb)\)", text)
+    ]
+    assert {name for *_, name in links} == set(lessons)
+    for number, title, name in links:
+        assert lessons[name].startswith(f"# {number} · {title}"), f"{name} is called {title}"
 
 
 def test_links_lead_somewhere(document):

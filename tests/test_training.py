@@ -279,6 +279,7 @@ def test_the_live_curves_follow_the_training():
     live = LiveCurves()
     bundle = live._repr_mimebundle_()[0]
     assert bundle["text/plain"] == "Here the curves of the training grow, epoch by epoch."
+    assert live._picture.value == bundle["text/plain"]  # once, not in a picture and again below it
     _, history = train(3, on_epoch=live)
     later = live._repr_mimebundle_()[0]
     assert later["text/plain"].startswith(f"epoch 3: loss {history['train_loss'][-1]:.2f} on train, ")
