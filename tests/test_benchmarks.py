@@ -16,6 +16,7 @@ from benchmarks import (
     distillation,
     does_it_help,
     fine_tuning,
+    growth,
     late_layers,
     overhead,
     parameter_efficient,
@@ -400,6 +401,15 @@ def test_late_layers_are_measured_before_the_choice(monkeypatch):
     assert states == ["trained"], "once, after the last epoch"
     assert found.pop("seconds") < 1
     assert found == {"accuracy": 0.25, "val": 0.5, "probe_val": 0.75}
+
+
+def test_time_grows_with_the_images_and_the_memory_of_a_training_does_not():
+    few, many = growth.SIZES[0], growth.SIZES[-1]
+    found = {(row["step"], row["images"]): row for row in STORED[growth]}
+    for step in growth.STEPS:
+        assert found[step, many]["seconds"] / many < 1.1 * found[step, few]["seconds"] / few
+    assert found["report", many]["MiB"] - found["report", few]["MiB"] < 4096 * many / 2**20  # 4 KB of each
+    assert found["head", many]["MiB"] < 1.05 * found["head", few]["MiB"]
 
 
 def test_overhead_counts_the_passes():
