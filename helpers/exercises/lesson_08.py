@@ -308,7 +308,8 @@ def q6(
     here, there = (latency_of(_on_device(weights), int(side)) for weights, side in ((my_weights, size), BASE))
     expected = there / here
     if not expected / 2.5 < speed_up < expected * 2.5:
-        if expected / 2.5 < 1 / max(speed_up, 1e-9) < expected * 2.5:
+        turned = 1 / max(speed_up, 1e-9)  # wide limits: a busy machine measures less of a difference
+        if (speed_up < 1) != (expected < 1) and expected / 4 < turned < expected * 4:
             raise NotYet("The other way round: the latency of Lite0 at 160 px, divided by yours.")
         raise NotYet(f"Measured again, yours takes {here:.1f} ms and Lite0 at 160 px {there:.1f} ms.")
     faster = f"{speed_up:.1f} times as fast"
