@@ -31,7 +31,7 @@ from benchmarks.runs import (
     write_section,
 )
 from helpers.data import image_datasets, make_dataloader, make_dataloaders, with_transform
-from helpers.evaluation import accuracy, predict
+from helpers.evaluation import accuracy, mean_interval, predict
 from helpers.features import extract_features, linear_probe
 from helpers.models import freeze, freeze_norms, load_model, replace_head
 from helpers.tracks import IMAGES
@@ -270,7 +270,7 @@ def table(results: list[dict]) -> str:
 
 
 def plot(results: list[dict]) -> Figure:
-    """Accuracy against seconds of one core, a panel for each set of images; up and to the left is better."""
+    """Accuracy against seconds of one core, with 95 % intervals; up and to the left is better."""
     figures = measured(results)
     sets = list(dict.fromkeys(images for images, _ in figures))
     figure = Figure(figsize=(4 * len(sets) + 3, 3.5), layout="constrained")
@@ -279,9 +279,9 @@ def plot(results: list[dict]) -> Figure:
         for number, peer in enumerate(PEERS):
             if (images, peer) in figures:
                 accuracies, seconds = figures[images, peer]
-                spread = 100 * accuracies.std() if len(accuracies) > 1 else None
+                half = mean_interval(accuracies)[0] - mean_interval(accuracies)[1] if len(accuracies) > 1 else 0
                 style = {"color": f"C{number}", "fmt": "o" if peer.startswith("our") else "s", "capsize": 3}
-                ax.errorbar(seconds.mean(), 100 * accuracies.mean(), yerr=spread, label=peer, **style)
+                ax.errorbar(seconds.mean(), 100 * accuracies.mean(), yerr=100 * half, label=peer, **style)
         ax.set(xscale="log", xlabel="seconds of one core", ylabel="accuracy, %", title=images)
         ax.set_xticks(ticks := [1, 10, 100, 1000], ticks)
         ax.minorticks_off()
