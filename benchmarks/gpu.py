@@ -6,9 +6,11 @@ It needs a GPU of CUDA; without one it only writes the table anew from what is s
 since the processor is not what computes here. A benchmark that was stopped goes on where it ended.
 """
 
+import tempfile
 import time
 from collections.abc import Callable
 from functools import partial
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -18,10 +20,12 @@ from torchvision.models import resnet50
 from torchvision.transforms import Normalize
 
 from benchmarks import textbook
+from benchmarks.growth import make_folder
 from benchmarks.runs import interval, measure_all, over_seeds, write_section
-from helpers.data import CachedDataset, image_datasets, make_dataloader, make_dataloaders, with_transform
+from helpers.data import CachedDataset, ImageDataset, image_datasets, make_dataloader, make_dataloaders, with_transform
 from helpers.devices import best_device
 from helpers.evaluation import accuracy, predict
+from helpers.features import extract_features, linear_probe
 from helpers.models import freeze_norms, load_model, replace_head
 from helpers.tracks import IMAGES
 from helpers.training import fine_tune, train_model
@@ -36,6 +40,7 @@ SETTINGS = {  # weights, folder, preprocessing
 SEEDS = range(3)  # a GPU is lent by the minute
 EPOCHS = 4  # timed after one that warms up
 BATCH, SIZE, STEPS = 64, 224, 20
+PROBED, WORKERS = 10_000, (0, 12)  # images; 0 as in a notebook
 
 
 def timed(work: Callable[[], object]) -> dict:
@@ -132,7 +137,14 @@ def whole(setting: str, side: str, seed: int) -> dict:
 
 # --- Steps
 
-RUNGS = ("float32", "TF32", "bfloat16", "bfloat16, channels-last", "bfloat16, channels-last, torch.compile")
+RUNGS = (
+    "float32",
+    "TF32",
+    "bfloat16",
+    "bfloat16, channels-last",
+    "float16 with a GradScaler, channels-last",
+    "bfloat16, channels-last, torch.compile",
+)
 
 
 def step(rung: str) -> dict:
@@ -147,14 +159,17 @@ def step(rung: str) -> dict:
         images = images.to(memory_format=torch.channels_last)
     forward = torch.compile(model) if "compile" in rung else model
     optimizer = optim.SGD(model.parameters(), lr=0.001, momentum=0.9)
+    dtype = torch.float16 if "float16" in rung.split() else torch.bfloat16
+    scaler = torch.amp.GradScaler(best_device().type, enabled=dtype == torch.float16)
 
     def work(steps: int) -> None:
         for _ in range(steps):
             optimizer.zero_grad()
-            with torch.autocast(best_device().type, torch.bfloat16, enabled="bfloat16" in rung):
+            with torch.autocast(best_device().type, dtype, enabled="float16" in rung):
                 loss = criterion(forward(images), labels)
-            loss.backward()
-            optimizer.step()
+            scaler.scale(loss).backward()
+            scaler.step(optimizer)
+            scaler.update()
 
     with in_float32():
         first = timed(partial(work, 3))["seconds"]
@@ -163,11 +178,26 @@ def step(rung: str) -> dict:
     return found | {"seconds": round(found["seconds"] / STEPS, 5), "first": round(first, 1)}
 
 
+# --- A probe
+
+
+def probe(workers: int) -> dict:
+    """Features of many images, which lie in files, by EfficientNet-Lite0 at 224 px, and a linear probe of them."""
+    preprocessing = preprocessing_of("imagenet")
+    with tempfile.TemporaryDirectory() as folder:
+        make_folder(Path(folder), PROBED)
+        images = with_transform(ImageDataset(folder), eval_transform(preprocessing))
+        model = load_model("imagenet").to(best_device(), memory_format=torch.channels_last)
+        loader = make_dataloader(images, num_workers=workers)
+        return timed(lambda: linear_probe(*extract_features(model, loader)))
+
+
 # --- All of it
 
 
 def plan(card: str) -> list[tuple[dict, Callable[[], dict]]]:
     runs: list[tuple[dict, Callable[[], dict]]] = [({"step": rung}, partial(step, rung)) for rung in RUNGS]
+    runs += [({"probe": workers}, partial(probe, workers)) for workers in WORKERS]
     for setting in SETTINGS:
         runs += [({"epoch": setting, "side": side}, partial(epochs_of, setting, side)) for side in LOOPS]
     runs += [
@@ -179,39 +209,79 @@ def plan(card: str) -> list[tuple[dict, Callable[[], dict]]]:
     return [({"card": card} | run, measure) for run, measure in runs]
 
 
-def the(results: list[dict], **run) -> dict:
-    return next(result for result in results if run.items() <= result.items())
+def having(results: list[dict], figure: str) -> dict:
+    """The runs that have a figure, by its value."""
+    return {result[figure]: result for result in results if figure in result}
+
+
+def rows_of_epochs(results: list[dict]) -> list[str]:
+    rows = []
+    for setting in SETTINGS:
+        sides = having([result for result in results if result.get("epoch") == setting], "side")
+        for side, found in sides.items():
+            ratio = f"{sides['textbook']['seconds'] / found['seconds']:.1f}"
+            rows.append(f"| {setting} | {side} | {found['seconds']:.2f} | {ratio} | {found['MiB']} |")
+    return rows
+
+
+def rows_of_trainings(results: list[dict]) -> list[str]:
+    rows = []
+    for setting, side in product(SETTINGS, ("textbook", "fine_tune")):
+        run = {"training": setting, "side": side}
+        seconds, memory = (over_seeds(results, figure, **run) for figure in ("seconds", "MiB"))
+        if len(seconds) > 1:
+            found = f"{interval(over_seeds(results, **run))} | {np.median(seconds):.0f} | {memory.max():.0f}"
+            rows.append(f"| {setting} | {side} | {found} | {len(seconds)} |")
+    return rows
+
+
+def rows_of_steps(results: list[dict]) -> list[str]:
+    return [
+        f"| {rung} | {BATCH / found['seconds']:.0f} | {found['MiB']} | {found['first']} |"
+        for rung, found in having(results, "step").items()
+    ]
+
+
+def rows_of_probes(results: list[dict]) -> list[str]:
+    return [
+        f"| {workers} | {found['seconds']:.0f} | {PROBED / found['seconds']:.0f} | {found['MiB']} |"
+        for workers, found in having(results, "probe").items()
+    ]
+
+
+# What a table shows, its columns, and what makes its rows.
+TABLES: list[tuple[str, str, Callable[[list[dict]], list[str]]]] = [
+    (
+        "An epoch of training and validation:",
+        "| images, network | loop | seconds | textbook ÷ ours | peak MiB |",
+        rows_of_epochs,
+    ),
+    (
+        "From the folder to the trained network:",
+        "| images, network | by | accuracy on test | seconds | peak MiB | seeds |",
+        rows_of_trainings,
+    ),
+    (
+        f"A training step of ResNet50, {BATCH} random images of {SIZE} px:",
+        "| precision | images a second | peak MiB | the first three steps, s |",
+        rows_of_steps,
+    ),
+    (
+        f"A linear probe of {PROBED:,} images in files, EfficientNet-Lite0 at 224 px:",
+        "| workers that load | seconds | images a second | peak MiB |",
+        rows_of_probes,
+    ),
+]
 
 
 def table(results: list[dict]) -> str:
+    """What there is of each card."""
     lines = []
     for card in dict.fromkeys(result["card"] for result in results):
-        of = [result for result in results if result["card"] == card]
-        lines += [f"**{card}.** An epoch of training and validation:", ""]
-        lines += ["| images, network | loop | seconds | textbook ÷ ours | peak MiB |", "|---|---|---|---|---|"]
-        for setting in SETTINGS:
-            slow = the(of, epoch=setting, side="textbook")["seconds"]
-            for side in LOOPS:
-                found = the(of, epoch=setting, side=side)
-                ratio = f"{slow / found['seconds']:.1f}"
-                lines.append(f"| {setting} | {side} | {found['seconds']:.2f} | {ratio} | {found['MiB']} |")
-        lines += ["", "From the folder to the trained network:", ""]
-        lines += [
-            "| images, network | by | accuracy on test | seconds | peak MiB | seeds |",
-            "|---|---|---|---|---|---|",
-        ]
-        for setting in SETTINGS:
-            for side in ("textbook", "fine_tune"):
-                run = {"training": setting, "side": side}
-                seconds, memory = (over_seeds(of, figure, **run) for figure in ("seconds", "MiB"))
-                found = f"{interval(over_seeds(of, **run))} | {np.median(seconds):.0f} | {memory.max():.0f}"
-                lines.append(f"| {setting} | {side} | {found} | {len(seconds)} |")
-        lines += ["", f"A training step of ResNet50, {BATCH} random images of {SIZE} px:", ""]
-        lines += ["| precision | images a second | peak MiB | the first three steps, s |", "|---|---|---|---|"]
-        for rung in RUNGS:
-            found = the(of, step=rung)
-            lines.append(f"| {rung} | {BATCH / found['seconds']:.0f} | {found['MiB']} | {found['first']} |")
-        lines.append("")
+        lines += [f"**{card}**", ""]
+        for title, columns, rows_of in TABLES:
+            if rows := rows_of([result for result in results if result["card"] == card]):
+                lines += [title, "", columns, "|---" * (columns.count("|") - 1) + "|", *rows, ""]
     return "\n".join(lines)
 
 

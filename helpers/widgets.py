@@ -39,6 +39,7 @@ from helpers.transforms import augmentation, denormalise
 from helpers.weights import Preprocessing
 
 SHARPNESS = 2  # pixels of a picture for one of the page: today's screens have more than the page counts
+MOST_SHOWN = 12  # images of one cell of a confusion matrix
 HATCHES = ("", "//", "..", "xx", "--")  # classes that stand on one another, told apart without their colours
 
 
@@ -316,7 +317,7 @@ def confusion_explorer(
         probabilities: (images, classes), what the model makes of `dataset`, where that is known; None computes it.
 
     Returns:
-        An explorer with the controls `truth`, `predicted` and `maps`; it shows up to twelve images.
+        An explorer with the controls `truth`, `predicted` and `maps`; it shows `MOST_SHOWN` images at most.
     """
     if probabilities is None:
         probabilities, _ = predict(model, make_dataloader(dataset))
@@ -325,7 +326,7 @@ def confusion_explorer(
 
     def draw(truth: int, predicted: int, maps: bool) -> tuple[Figure, str]:
         cell = ((labels == truth) & (predictions == predicted)).nonzero().ravel()
-        shown = cell[confidence[cell].argsort(descending=True)][:12].tolist()
+        shown = cell[confidence[cell].argsort(descending=True)][:MOST_SHOWN].tolist()
         images = [dataset[i][0] for i in shown]
         names = dataset.classes
         titles = [prediction_title(names[predicted], float(confidence[i]), names[truth]) for i in shown]
@@ -337,7 +338,8 @@ def confusion_explorer(
         else:
             figure = show_images(denormalise(torch.stack(images), preprocessing), titles)
         figure.set_figheight(figure.get_figheight() + 0.4)
-        figure.suptitle(f"{len(cell)} of {len(labels)} images")
+        rest = f"; the {MOST_SHOWN} most confident" if len(cell) > MOST_SHOWN else ""
+        figure.suptitle(f"{len(cell)} of {len(labels)} images{rest}")
         said = "with" if maps else "without"
         return figure, f"images of {names[truth]}, taken for {names[predicted]}, {said} Grad-CAM maps"
 

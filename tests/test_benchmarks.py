@@ -16,6 +16,7 @@ from benchmarks import (
     distillation,
     does_it_help,
     fine_tuning,
+    gpu,
     growth,
     late_layers,
     overhead,
@@ -127,6 +128,20 @@ def test_careless_fine_tuning_is_worse_than_none():
     assert certainly_above(accuracy("frozen"), accuracy("fine-tuned, textbook"))
 
 
+# --- What lesson 04 claims
+
+
+def test_what_a_gpu_gains_with_fewer_bits():
+    steps = {run["step"]: run for run in STORED[gpu] if "H100" in run["card"] and "step" in run}
+    in_float32, brain = steps["float32"], steps["bfloat16"]
+    assert 2 < in_float32["seconds"] / brain["seconds"] < 3
+    assert 0.5 < brain["MiB"] / in_float32["MiB"] < 0.6
+    last = [run["seconds"] for step, run in steps.items() if "channels-last" in step]
+    assert len(last) == 2 and max(last) < 1.1 * min(last), "float16 is as fast as bfloat16"
+    short = in_float32["seconds"] - steps["TF32"]["seconds"]
+    assert short > (in_float32["seconds"] - min(last)) / 2 and steps["TF32"]["MiB"] > 0.95 * in_float32["MiB"]
+
+
 # --- What lesson 07 claims
 
 INSECTS = {"images": "insects", "weights": "embedded"}
@@ -178,6 +193,28 @@ def test_val_takes_the_better_of_probe_and_fine_tuned_model():
     tuned, val, probe_val = (runs.over_seeds(LATE, figure, **run) for figure in ("accuracy", "val", "probe_val"))
     assert (tuned > PROBE).sum() == 4
     assert (tuned[val >= probe_val] > PROBE).all()
+
+
+def above_the_probe(weights: str, images: str) -> tuple[np.ndarray, np.ndarray]:
+    """Points of fine-tuning on test, seed by seed, and where val says the probe."""
+    run = {"images": images, "weights": weights}
+    (head,) = (result["accuracy"] for result in LATE if result.items() >= (run | {"trained": "the head"}).items())
+    tuned, val, probe_val = (
+        runs.over_seeds(LATE, figure, trained="late layers", **run) for figure in ("accuracy", "val", "probe_val")
+    )
+    assert len(tuned) == 5
+    return 100 * (tuned - head), val < probe_val
+
+
+def test_where_fine_tuning_pays():
+    points, to_probe = above_the_probe("embedded", "species")
+    assert points.min() > 0 and 3.5 < points.mean() < 4.5 and to_probe.all()
+    points, _ = above_the_probe("embedded", "photos")
+    assert abs(points.mean()) < 1
+    for images in ("insects", "species", "photos"):
+        points, _ = above_the_probe("imagenet", images)
+        assert points.mean() < 0.2, images
+    assert (points <= 0).all(), "of the photographs"
 
 
 def of_peer(peer: str, figure: str = "accuracy") -> np.ndarray:

@@ -31,13 +31,14 @@ from torch import nn
 from torchvision.models import get_model
 
 from helpers import predict as command
-from helpers.data import make_dataloader
+from helpers.costs import measure_steps
+from helpers.data import make_dataloader, make_dataloaders
 from helpers.devices import best_device, device_of
 from helpers.exercises import Exercise
-from helpers.exercises.lesson_03 import shape_of_logits
+from helpers.exercises.lesson_03 import _moved, shape_of_logits
 from helpers.explain import randomised_copy
 from helpers.inference import load_saved, save_model
-from helpers.models import replace_head
+from helpers.models import load_model, replace_head
 from helpers.plots import show_images
 from helpers.training import run_epoch
 from helpers.transforms import denormalise
@@ -100,6 +101,16 @@ def test_images_on_the_device_are_denormalised_there_and_shown(datasets):
     assert on_device.device == DEVICE
     assert_same(on_device.cpu(), denormalise(image, PREPROCESSING))
     assert_same(shown(show_images([on_device])), shown(show_images([on_device.cpu()])))
+
+
+def test_steps_are_measured_on_the_device(datasets):
+    model = network(DEVICE)
+    measured = measure_steps(model, model, make_dataloaders(datasets), sgd(model), steps=1)
+    assert measured.train_step > 0 and measured.val_step > 0
+
+
+def test_an_exercise_compares_a_backbone_on_the_device_with_its_weights():
+    assert _moved(replace_head(load_model("embedded"), 2).to(DEVICE)) == []
 
 
 def test_an_exercise_takes_a_network_from_the_device():

@@ -376,8 +376,8 @@ def test_the_recipe_by_hand():
     by_hand = lesson_code("07_fine_tuning.ipynb")["fine_tune_by_hand"]
     states = []
     for train in (
-        lambda model, data: by_hand(model, data["train"], data["val"], Preprocessing(8), num_epochs=2),
-        lambda model, data: fine_tune(model, data, Preprocessing(8), num_epochs=2),
+        lambda model, data: by_hand(model, data["train"], data["val"], Preprocessing(8), num_epochs=3),
+        lambda model, data: fine_tune(model, data, Preprocessing(8), num_epochs=3),
     ):
         datasets = {"train": Colours(), "val": Colours()}
         datasets["val"].transform = eval_transform(Preprocessing(8))
