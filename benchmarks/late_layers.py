@@ -98,8 +98,8 @@ def table(results: list[dict]) -> str:
     """A row for each set of images and each network; differences and times of the seeds that both sides have."""
     lines = [
         "| images, weights | the probe | late layers | all layers | late minus all, points | time, late : all "
-        "| ends as the probe, late | seeds |",
-        "|---|---|---|---|---|---|---|---|",
+        "| ends as the probe | all layers do | seeds |",
+        "|---|---|---|---|---|---|---|---|---|",
     ]
     for images, weights in product(IMAGES, SIZES):
         run = {"images": images, "weights": weights}
@@ -117,8 +117,8 @@ def table(results: list[dict]) -> str:
             cells += ["", ""]
         timed = [seed for seed in both if all("seconds" in side[seed] for side in sides)]
         shares = [sides[0][seed]["seconds"] / sides[1][seed]["seconds"] for seed in timed]
-        cells.append(f"{np.median(shares):.2f}" if shares else "")
-        cells += [kept(results, **late), f"{len(sides[0])}, {len(sides[1])}"]
+        cells.append(", ".join(f"{share:.2f}" for share in shares))
+        cells += [kept(results, **late), kept(results, **whole), f"{len(sides[0])}, {len(sides[1])}"]
         lines.append(f"| {images}, {weights} | {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
 

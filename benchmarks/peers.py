@@ -4,13 +4,14 @@
 
 It runs in an environment of its own, with fastai and Hugging Face's Trainer beside the lessons' packages. All train the
 embedded ResNet18 on the same images at the same size, each with its own defaults: augmentation, batch size, schedule.
-Seconds are the processor's, from the folder of images to the trained network; a peer's import does not count. A
+Seconds are the processor's, from the folder of images to the trained network; a package's import does not count. A
 benchmark that was stopped goes on where it ended; the table shows what there is.
 """
 
 import tempfile
 from collections.abc import Callable
 from functools import partial
+from importlib import import_module
 from itertools import product
 from pathlib import Path
 
@@ -290,6 +291,8 @@ def plot(results: list[dict]) -> Figure:
 
 
 def main() -> None:
+    for package in ("fastai.vision.all", "sklearn.linear_model", "timm", "transformers"):
+        import_module(package)
     results = measure_all(RESULTS, plan())
     write_section("peers", table(results))
     plot(results).savefig(PLOT)
