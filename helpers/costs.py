@@ -39,7 +39,7 @@ class Costs:
     latency: float
 
     def all_reduce_seconds(self, processes: int) -> float:
-        """To average the gradients around a ring, on which each sends 2 (p - 1) / p of them (Patarasu, Yuan, 2009)."""
+        """To average the gradients around a ring, on which each sends 2 (p - 1) / p of them (Patarasuk, Yuan, 2009)."""
         steps = 2 * (processes - 1)
         return steps * (self.gradient_bytes / processes / self.bandwidth + self.latency)
 

@@ -195,7 +195,7 @@ def q4(drifted: Answer) -> str:
         "Write the card as `mine.md` beside `mine.onnx`. Another export is another file: write the card anew.",
     ),
     answer="""
-my_model = home / "mine.onnx"
+my_model = home / "mine.onnx"  # for this example; keep yours in a folder that stays
 my_model.write_bytes(shipped.read_bytes())
 purpose = "To sort images of these six rendered animals. Not for anything alive."
 # The same file has the same figures: only its name and the purpose are new. For another file, call `model_card`.
