@@ -1,6 +1,8 @@
 """Pictures, predictions and curves, in one style that reads without colour vision (lesson 05)."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from itertools import cycle
 from typing import Any
 
@@ -49,6 +51,26 @@ def use_style() -> None:
         InlineBackend.instance(parent=shell).figure_formats = {"retina"}
 
 
+_OF_PYPLOT = ContextVar("of_pyplot", default=True)
+
+
+@contextmanager
+def without_pyplot() -> Iterator[None]:
+    """Within it, the functions here make figures that are not among pyplot's.
+
+    A cell that ends shows and closes all figures of pyplot: also one that an explorer is drawing beside it.
+    """
+    token = _OF_PYPLOT.set(False)
+    try:
+        yield
+    finally:
+        _OF_PYPLOT.reset(token)
+
+
+def new_figure(**options: Any) -> Figure:
+    return plt.figure(**options) if _OF_PYPLOT.get() else Figure(**options)
+
+
 def imshow(image: Picture, title: str | None = None, ax: Axes | None = None) -> Axes:
     """Show one image: a PIL image, or a float tensor (3, h, w) in 0..1, as `denormalise` makes it.
 
@@ -74,7 +96,8 @@ def show_images(
 ) -> Figure:
     """Show pictures side by side, `columns` in a row: anything that `imshow` takes."""
     rows = -(-len(images) // columns)
-    figure, axes = plt.subplots(rows, columns, figsize=(1.7 * columns, 2 * rows), squeeze=False, layout="constrained")
+    figure = new_figure(figsize=(1.7 * columns, 2 * rows), layout="constrained")
+    axes = figure.subplots(rows, columns, squeeze=False)
     pairs = zip(images, titles or [None] * len(images), strict=True)
     for ax, (image, title) in zip(axes.flat, pairs, strict=False):  # the last row may have room left
         imshow(image, title, ax)
@@ -130,7 +153,8 @@ def show_maps(
     """
     rows = -(-len(images) // columns)
     size = (1.7 * columns + 0.6, 3.9 * rows)
-    figure, axes = plt.subplots(2 * rows, columns, figsize=size, squeeze=False, layout="constrained")
+    figure = new_figure(figsize=size, layout="constrained")
+    axes = figure.subplots(2 * rows, columns, squeeze=False)
     for ax in axes.flat:
         ax.axis("off")
     for n, (image, places, title) in enumerate(zip(images, maps.cpu().numpy(), titles, strict=True)):
@@ -153,9 +177,12 @@ def plot_confusion(
     side = 2.5 + 0.5 * len(class_names)
     figure, ax = plt.subplots(figsize=(side, side), layout="tight")
     classes = range(len(class_names))
-    ConfusionMatrixDisplay.from_predictions(
+    display = ConfusionMatrixDisplay.from_predictions(
         labels, predicted, labels=classes, display_labels=class_names, cmap="Blues", colorbar=False, ax=ax
     )
+    shades = display.im_.to_rgba(display.confusion_matrix)[..., :3] @ (0.2126, 0.7152, 0.0722)
+    for text, shade in zip(display.text_.ravel(), shades.ravel(), strict=True):
+        text.set_color("black" if shade > 0.46 else "white")  # whichever has the greater contrast
     if len(class_names) > 2:
         ax.tick_params(axis="x", rotation=45)
     ax.grid(False)
@@ -202,7 +229,8 @@ def plot_embedding(points: np.ndarray, labels: torch.Tensor | np.ndarray, class_
 def plot_history(history: History) -> Figure:
     """Loss and accuracy of both phases against the epochs, from `train_model`."""
     epochs = np.arange(1, len(history["lr"]) + 1)
-    figure, axes = plt.subplots(1, 2, figsize=(9, 3), layout="tight")
+    figure = new_figure(figsize=(9, 3), layout="tight")
+    axes = figure.subplots(1, 2)
     for ax, key, label in zip(axes, ("loss", "acc"), ("loss", "accuracy"), strict=True):
         for phase, marker in (("train", "o"), ("val", "s")):
             ax.plot(epochs, history[f"{phase}_{key}"], marker=marker, markersize=4, label=phase)

@@ -34,7 +34,7 @@ from helpers.models import (
     replace_head,
     top_level_parts,
 )
-from helpers.plots import ORANGE, imshow, plot_history, prediction_title, show_images, show_maps
+from helpers.plots import ORANGE, imshow, plot_history, prediction_title, show_images, show_maps, without_pyplot
 from helpers.transforms import augmentation, denormalise
 from helpers.weights import Preprocessing
 
@@ -69,7 +69,8 @@ class Explorer:
         self._update()
 
     def _update(self, _change: Any = None) -> None:
-        figure, self.text = self.draw(**{name: control.value for name, control in vars(self.controls).items()})
+        with without_pyplot():
+            figure, self.text = self.draw(**{name: control.value for name, control in vars(self.controls).items()})
         self._png = _png(figure)
         self._picture.value = _with_caption(self._png, self.text)
 
@@ -95,7 +96,8 @@ class LiveCurves:
         self.history = history
         self.text = _said(history)
         if history["lr"]:
-            self._png = _png(plot_history(history))
+            with without_pyplot():
+                self._png = _png(plot_history(history))
             self._picture.value = _with_caption(self._png, self.text)
         else:
             self._png = _png(_words(self.text))  # for readers without a kernel
@@ -126,7 +128,7 @@ def _said(history: History) -> str:
 
 def _words(text: str) -> Figure:
     """A figure that only says something."""
-    figure = plt.figure(figsize=(5, 0.4))
+    figure = Figure(figsize=(5, 0.4))
     figure.text(0.02, 0.5, text, va="center")
     return figure
 
@@ -166,7 +168,8 @@ def augmentation_explorer(image: Image.Image, size: int) -> Explorer:
         transform = augmentation(size, **settings)
         with seeded(0):
             samples = [transform(image).permute(1, 2, 0).numpy() for _ in range(8)]
-        figure, axes = plt.subplot_mosaic("AABCDE;AAFGHI", figsize=(6.6, 2.2), layout="tight")
+        figure = Figure(figsize=(6.6, 2.2), layout="tight")
+        axes = figure.subplot_mosaic("AABCDE;AAFGHI")
         for ax, picture in zip(axes.values(), [image, *samples], strict=True):
             ax.imshow(picture)
             ax.axis("off")
@@ -215,7 +218,8 @@ def surgery_explorer(num_classes: int = 2) -> Explorer:
             [sum(p.numel() for p in part if p.requires_grad is wanted) / 1e6 for part in parts.values()]
             for wanted in (False, True)
         )
-        figure, ax = plt.subplots(figsize=(7, 1 + 0.22 * len(names)), layout="tight")
+        figure = Figure(figsize=(7, 1 + 0.22 * len(names)), layout="tight")
+        ax = figure.subplots()
         ax.barh(names, frozen, color="lightgrey", label="frozen")
         bars = ax.barh(names, trained, left=frozen, color=ORANGE, hatch="//", label="trained")
         ax.bar_label(bars, [f" {1e6 * n:,.0f} trained" if n else "" for n in trained])
@@ -265,7 +269,7 @@ def batch_explorer(dataset: LabelledDataset, preprocessing: Preprocessing, batch
         with seeded(seed):
             pictures = [dataset[i][0] for i in shown.tolist()]
         columns = -(-batch_size // 2)
-        figure = plt.figure(figsize=(8, 3.6), layout="constrained")
+        figure = Figure(figsize=(8, 3.6), layout="constrained")
         (above,), (below,) = figure.subfigures(2, 1, squeeze=False, height_ratios=(2, 1))
         axes = above.subplots(2, columns, squeeze=False).ravel()
         for ax in axes:
@@ -372,7 +376,8 @@ def architecture_chooser() -> Explorer:
             if its["parameters"] <= 1e6 * million_parameters and its["multiply_adds"] <= 1e9 * billion_multiply_adds
         ]
         best = sorted(fitting, key=lambda name: -figures[name]["accuracy"])[:5]
-        figure, ax = plt.subplots(figsize=(8, 3.6), layout="constrained")
+        figure = Figure(figsize=(8, 3.6), layout="constrained")
+        ax = figure.subplots()
         for names, color, marker, label in (
             ([name for name in figures if name not in fitting], "lightgrey", "o", "too large"),
             (fitting, ORANGE, "s", "within the budget"),

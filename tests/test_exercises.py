@@ -27,6 +27,7 @@ def test_each_lesson_has_enough(lesson):
         assert len(wrong) >= 3
         assert len({message for _, message in wrong}) >= 2
         assert len(exercise.hints) >= 2
+        assert not any(r"\\" in hint for hint in exercise.hints), "a backslash is shown twice"
 
 
 def assigned(source: str) -> set[str]:

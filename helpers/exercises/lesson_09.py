@@ -73,14 +73,14 @@ def q2(effects: Answer) -> str:
             "D": "hidden folders become neither classes nor images.",
         },
     )
-    return "A is the least dangerous, because you notice it: the training stops. B and C would go unnoticed."
+    return "Of the first three, A is the least harmful: you notice it. B and C would go unnoticed."
 
 
 @exercises.add(
     hints=(
         "What do two images of one nest have in common in their names, whatever the day and the number?",
-        "`\\\\d+` stands for one or more digits, and the parentheses surround what names the group: `(cam\\\\d+)`.",
-        "`\\\\d` alone is one digit: it would take nest 12 for nest 1.",
+        r"`\d+` stands for one or more digits, and the parentheses surround what names the group: `(cam\d+)`.",
+        r"`\d` alone is one digit: it would take nest 12 for nest 1.",
     ),
     answer='pattern = r"(nest\\d+)"',
 )
