@@ -253,9 +253,7 @@ def test_fine_tuning_takes_ten_to_twenty_times_as_long_as_a_probe():
     assert 18 < tuned / frozen < 22
 
 
-@pytest.mark.parametrize(
-    ("batch_size", "share"), [(64, 0.8), (32, 0.7)]
-)  # its default, and nearly our number of steps
+@pytest.mark.parametrize(("batch_size", "share"), [(64, 0.8), (32, 0.7)])  # its default, and nearly our number of steps
 def test_fine_tuning_is_ahead_of_fastai_s_in_less_time(batch_size, share):
     theirs = f"fastai, batches of {batch_size}"
     assert certainly_above(of_peer("our fine_tune"), of_peer(theirs) + 0.02)
