@@ -6,6 +6,7 @@ A tensor that stays behind stops the helper with the name of the operation, so e
 import contextlib
 import sys
 from collections import Counter
+from pathlib import Path
 from typing import Any
 
 import matplotlib.pyplot as plt
@@ -31,6 +32,7 @@ from torch import nn
 from torchvision.models import get_model
 
 from helpers import predict as command
+from helpers import train as train_command
 from helpers.costs import measure_steps
 from helpers.data import make_dataloader, make_dataloaders
 from helpers.devices import best_device, device_of
@@ -39,7 +41,7 @@ from helpers.exercises.lesson_03 import _moved, shape_of_logits
 from helpers.explain import randomised_copy
 from helpers.inference import load_saved, save_model
 from helpers.models import load_model, replace_head
-from helpers.plots import show_images
+from helpers.plots import show_images, show_maps
 from helpers.training import run_epoch
 from helpers.transforms import denormalise
 from helpers.widgets import augmentation_explorer, batch_explorer
@@ -101,6 +103,8 @@ def test_images_on_the_device_are_denormalised_there_and_shown(datasets):
     assert on_device.device == DEVICE
     assert_same(on_device.cpu(), denormalise(image, PREPROCESSING))
     assert_same(shown(show_images([on_device])), shown(show_images([on_device.cpu()])))
+    maps = torch.rand(1, 4, 4)
+    assert_same(shown(show_maps([on_device], maps.to(DEVICE), ["a"])), shown(show_maps([on_device.cpu()], maps, ["a"])))
 
 
 def test_steps_are_measured_on_the_device(datasets):
@@ -217,6 +221,15 @@ def test_the_command_predicts_on_the_best_device(saved, datasets, monkeypatch, c
     monkeypatch.setenv("TL_DEVICE", "cpu")
     here, calls = say()
     assert here == there and not calls
+
+
+def test_the_command_trains_on_the_best_device(datasets, tmp_path, monkeypatch):
+    calls, compute = Counter(), pretend_device.compute
+    monkeypatch.setattr(pretend_device, "compute", lambda f, *rest: calls.update([str(f)]) or compute(f, *rest))
+    folder, options = Path(datasets["val"].samples[0][0]).parents[2], ("--method", "probe", "--image-size", "32")
+    monkeypatch.setattr(sys, "argv", ["train", str(folder), "--out", str(tmp_path / "mine.safetensors"), *options])
+    assert train_command.main() == 0
+    assert any("conv" in call for call in calls)
 
 
 # --- The device itself

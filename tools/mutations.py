@@ -168,7 +168,10 @@ MUTATIONS = [
     Mutation(LESSON_07, 'num_epochs, keep="last"', "num_epochs", "tests/test_training.py"),
     Mutation(LESSON_09, 'shutil.rmtree(home / "uploaded", ignore_errors=True)', "pass", "tests/test_own_images.py"),
     # a tensor that stays on its device
-    *(Mutation(*move, "tests/test_devices.py tests/test_exercises_on_devices.py") for move in forgotten_moves()),
+    *(
+        Mutation(*move, "tests/test_devices.py tests/test_exercises_on_devices.py tests/test_train_command.py")
+        for move in forgotten_moves()
+    ),
 ]
 
 
