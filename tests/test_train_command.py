@@ -149,6 +149,7 @@ def test_a_file_that_cannot_be_read_stops_it_unless_it_is_skipped(command, image
     ("words", "message"),
     [
         (("--device", "toaster"), "There is no device 'toaster'"),
+        (("--device", "xpu"), "There is no device 'xpu'"),  # a name that PyTorch knows
         (("--weights", "nowhere"), "There are no weights 'nowhere'"),
         (("--batchnorm", "synchronised"), "Synchronised BatchNorm needs GPUs"),
     ],
