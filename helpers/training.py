@@ -90,7 +90,7 @@ def run_epoch(
         images += len(y)
         if progress is not None:
             progress.update()
-    add_up(loss_sum, correct, seen := torch.tensor(images, device=device))
+    add_up(loss_sum, correct, seen := torch.full_like(correct, images))
     return loss_sum.item() / seen.item(), correct.item() / seen.item()
 
 
