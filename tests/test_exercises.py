@@ -4,7 +4,8 @@ import symtable
 
 import pytest
 import torch
-from support.answers import answers_to, imagined
+from nbval.plugin import IPyNbFile
+from support.answers import LessonFile, answers_to, imagined
 
 from helpers import exercises as framework
 from helpers.exercises import NOT_ATTEMPTED, NOT_YET, Exercises, NotYet, choose, match, number, result_of
@@ -210,3 +211,20 @@ def test_progress():
     two.check(1)
     one.check(0)
     assert repr(exercises) == "Exercises: 2 of 3 done; correct: q1, q2; not attempted: q3", "what is done stays done"
+
+
+def test_a_kernel_that_dies_at_its_start_is_started_once_more(monkeypatch):
+    tries = []
+
+    def start(lesson: LessonFile) -> None:
+        tries.append(lesson)
+        if len(tries) in (1, 3, 4):
+            raise RuntimeError("Kernel died before replying to kernel_info")
+
+    monkeypatch.setattr(IPyNbFile, "setup", start)
+    lesson = object.__new__(LessonFile)
+    lesson.setup()
+    assert len(tries) == 2
+    with pytest.raises(RuntimeError, match="died"):
+        lesson.setup()
+    assert len(tries) == 4
