@@ -98,7 +98,7 @@ def table(results: list[dict]) -> str:
     """A row for each set of images and each network; differences and times of the seeds that both sides have."""
     lines = [
         "| images, weights | the probe | late layers | all layers | late minus all, points | time, late : all "
-        "| ends as the probe | all layers do | seeds |",
+        "| late end as the probe | all end as the probe | seeds |",
         "|---|---|---|---|---|---|---|---|---|",
     ]
     for images, weights in product(IMAGES, SIZES):

@@ -68,6 +68,7 @@ def without_pyplot() -> Iterator[None]:
 
 
 def new_figure(**options: Any) -> Figure:
+    """As `plt.figure`, of pyplot's figures or not."""
     return plt.figure(**options) if _OF_PYPLOT.get() else Figure(**options)
 
 
@@ -182,7 +183,7 @@ def plot_confusion(
     )
     shades = display.im_.to_rgba(display.confusion_matrix)[..., :3] @ (0.2126, 0.7152, 0.0722)
     for text, shade in zip(display.text_.ravel(), shades.ravel(), strict=True):
-        text.set_color("black" if shade > 0.46 else "white")  # whichever has the greater contrast
+        text.set_color("black" if shade > 0.43 else "white")  # whichever has the greater contrast
     if len(class_names) > 2:
         ax.tick_params(axis="x", rotation=45)
     ax.grid(False)

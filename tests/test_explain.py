@@ -1,8 +1,10 @@
 """Grad-CAM maps, and the pictures that lesson 05 draws with them."""
 
 import matplotlib.pyplot as plt
+import numpy as np
 import pytest
 import torch
+from matplotlib.colors import to_rgb
 from support.lesson_code import lesson_code
 from torch import nn
 from torch.utils.data import Dataset
@@ -166,10 +168,23 @@ def test_a_wrong_answer_is_told_in_words():
     assert prediction_title("bees", 0.931, "ants") == "bees 93%\nwrong: it is ants"
 
 
+def luminance(colours: np.ndarray) -> np.ndarray:
+    """Relative luminance of colours (..., 3), as in WCAG."""
+    linear = np.where(colours <= 0.04045, colours / 12.92, ((colours + 0.055) / 1.055) ** 2.4)
+    return linear @ (0.2126, 0.7152, 0.0722)
+
+
 def test_the_plots_show_the_numbers():
     predicted, labels = torch.tensor([0, 1, 1, 1]), torch.tensor([0, 1, 1, 0])
     texts = {text.get_text() for text in plot_confusion(predicted, labels, ["a", "b", "c"]).axes[0].texts}
     assert texts == {"0", "1", "2"}  # a class without pictures has its row as well
+
+    many = torch.arange(30).repeat_interleave(torch.arange(30))  # each class more often than the one before
+    ax = plot_confusion(many, many, [str(n) for n in range(30)]).axes[0]
+    shades = luminance(ax.images[0].to_rgba(ax.images[0].get_array())[..., :3])
+    for text, shade in zip(ax.texts, shades.ravel(), strict=True):
+        low, high = sorted([luminance(np.array(to_rgb(text.get_color()))), shade])
+        assert (high + 0.05) / (low + 0.05) > 4.5, f"{text.get_text()} can be read on its cell"
 
     probabilities = torch.tensor([[0.9, 0.1], [0.4, 0.6], [0.2, 0.8], [0.1, 0.9]])
     above, below = plot_reliability({"one": probabilities, "other": probabilities.flip(1)}, labels, bins=4).axes
@@ -214,6 +229,14 @@ def test_the_explorer_takes_probabilities_that_are_known():
     all_square = torch.tensor([[0.2, 0.8]]).expand(8, 2)
     explorer = confusion_explorer(finder(), Corners(), PLAIN, probabilities=all_square)
     assert explorer.text == "images of none, taken for square, with Grad-CAM maps"
+
+
+def test_the_explorer_says_that_it_shows_a_part(monkeypatch):
+    monkeypatch.setattr("helpers.widgets.MOST_SHOWN", 3)
+    explorer = confusion_explorer(finder(), Corners(), PLAIN)
+    figure, _ = explorer.draw(truth=0, predicted=0, maps=False)
+    assert figure.get_suptitle() == "4 of 8 images; the 3 most confident"
+    assert sum(len(ax.images) for ax in figure.axes) == 3
 
 
 def test_the_finder_of_these_tests_finds():
