@@ -215,6 +215,7 @@ def plot_reliability(models: Mapping[str, torch.Tensor], labels: torch.Tensor, b
     above.legend()
     low = 1 / probabilities.shape[1]  # the most probable class cannot have less
     below.set(xlabel="confidence", ylabel="images", xlim=(low, 1.01))
+    below.yaxis.set_major_locator(MaxNLocator(4, integer=True))
     return figure
 
 

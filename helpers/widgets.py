@@ -378,16 +378,20 @@ def architecture_chooser() -> Explorer:
         best = sorted(fitting, key=lambda name: -figures[name]["accuracy"])[:5]
         figure = Figure(figsize=(8, 3.6), layout="constrained")
         ax = figure.subplots()
+        budget = (
+            f"within {million_parameters:.4g} million parameters\nand {billion_multiply_adds:.4g} billion multiply-adds"
+        )
         for names, color, marker, label in (
-            ([name for name in figures if name not in fitting], "lightgrey", "o", "too large"),
-            (fitting, ORANGE, "s", "within the budget"),
+            ([name for name in figures if name not in fitting], "#888888", "o", "too large"),
+            (fitting, ORANGE, "s", budget),
         ):
             costs = [figures[name]["multiply_adds"] / 1e9 for name in names]
             ax.scatter(costs, [figures[name]["accuracy"] for name in names], c=color, marker=marker, label=label)
         ax.set(xscale="log", xlabel="billion multiply-adds per image", ylabel="top-1 on ImageNet")
         ax.legend(loc="lower right")
         named = ", ".join(f"{name} {figures[name]['accuracy']:.1%}" for name in best) or "none"
-        return figure, f"{len(fitting)} of {len(figures)} networks fit; the best on ImageNet: {named}"
+        fit = f"{len(fitting)} of {len(figures)} networks fit"
+        return figure, f"ImageNet accuracy against multiply-adds: {fit}; the best: {named}"
 
     return Explorer(
         draw,
