@@ -333,7 +333,7 @@ def fine_tune(
         checkpoint, on_epoch, curve, keep, recipe: as in `train_model`.
         all_layers: whether the layers of `early_parts` are trained as well, which takes half as long again. Where
             `freeze` has chosen the layers, its choice counts.
-        batch_size: of all processes together.
+        batch_size: of all processes together. The learning rates are those for 32, whatever it is.
         num_workers: processes that decode the images, for each that trains.
 
     Returns:

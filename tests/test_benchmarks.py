@@ -235,16 +235,23 @@ def test_where_fine_tuning_pays():
     for images in ("insects", "species", "photos"):
         points, _ = above_the_probe("imagenet", images)
         assert points.mean() < 0.2, images
-    assert (points <= 0).all() and -1.2 < points.mean() < -0.8, "of the photographs"
+    assert (points <= 0).all() and (points == 0).sum() == 1 and -1.2 < points.mean() < -0.8, "of the photographs"
+
+
+def test_the_careful_rule_keeps_the_probe():
+    """On each set, some seed is not better than the probe on val."""
+    for weights, images in product(late_layers.SIZES, ("insects", "species", "photos")):
+        late = [run for run in LATE if run.items() >= {"images": images, "weights": weights}.items()]
+        assert any(run["val"] <= run["probe_val"] for run in late if run["trained"] == "late layers"), (weights, images)
 
 
 def of_peer(peer: str, figure: str = "accuracy") -> np.ndarray:
     return runs.over_seeds(STORED[peers], figure, peer=peer, images="insects")
 
 
-def test_fine_tuning_takes_ten_to_twenty_times_as_long_as_a_probe():
-    """With the reading of the files and an import, and without."""
-    assert 9 < of_peer("our fine_tune", "seconds").mean() / of_peer("our probe", "seconds").mean() < 11
+def test_fine_tuning_takes_fifteen_to_twenty_times_as_long_as_a_probe():
+    """With the reading of the files, and without."""
+    assert 15 < of_peer("our fine_tune", "seconds").mean() / of_peer("our probe", "seconds").mean() < 17
     tuned, frozen = (
         runs.over_seeds(HELP, "seconds", method=method, per_class=does_it_help.PER_CLASS[-1]).mean()
         for method in ("fine-tuned", "frozen")
@@ -252,18 +259,19 @@ def test_fine_tuning_takes_ten_to_twenty_times_as_long_as_a_probe():
     assert 18 < tuned / frozen < 22
 
 
-@pytest.mark.parametrize(("batch_size", "share"), [(64, 0.8), (32, 0.7)])  # its default, and nearly our number of steps
+@pytest.mark.parametrize(("batch_size", "share"), [(64, 0.75), (32, 2 / 3)])  # its default, and nearly our number of steps
 def test_fine_tuning_is_ahead_of_fastai_s_in_less_time(batch_size, share):
     theirs = f"fastai, batches of {batch_size}"
-    assert certainly_above(of_peer("our fine_tune"), of_peer(theirs) + 0.02)
+    assert certainly_above(of_peer("our fine_tune"), of_peer(theirs))
+    assert of_peer("our fine_tune").mean() > of_peer(theirs).mean() + 0.03
     assert of_peer("our fine_tune", "seconds").mean() < share * of_peer(theirs, "seconds").mean()
 
 
-def test_the_tutorial_is_as_accurate_with_small_batches_and_takes_seven_times_as_long():
+def test_the_tutorial_is_as_accurate_with_small_batches_and_takes_eight_times_as_long():
     slow = "PyTorch's tutorial"
     assert not certainly_above(of_peer("our fine_tune"), of_peer(slow))
     assert not certainly_above(of_peer(slow), of_peer("our fine_tune"))
-    assert of_peer(slow, "seconds").mean() > 7 * of_peer("our fine_tune", "seconds").mean()
+    assert of_peer(slow, "seconds").mean() > 8 * of_peer("our fine_tune", "seconds").mean()
 
 
 @pytest.mark.parametrize("step", list(fine_tuning.STEPS)[-2:])
@@ -490,13 +498,19 @@ def test_time_grows_with_the_images_and_the_memory_of_a_training_does_not():
     assert found["head", many]["MiB"] < 1.05 * found["head", few]["MiB"]
 
 
-def test_overhead_counts_the_passes():
-    results = [
-        {"passes": "the default", "seed": 0, "epoch": 10.0, "train": 4.0, "val": 2.0},
-        {"whole": "the default", "seed": 0, "seconds": 156.0},
-    ]
-    own, training = overhead.ratios(results, "the default")
-    assert own == pytest.approx(156 / (6 * 10 + 4 + 7 * 2)) and training == pytest.approx(156 / 60)
+def test_overhead_counts_the_passes(monkeypatch):
+    now = iter(range(100))
+    monkeypatch.setattr(overhead, "processor_seconds", lambda: float(next(now)))
+    model = nn.Linear(2, 2)
+    with overhead.clocked(model) as seconds:
+        model(torch.zeros(1, 2)).sum().backward()
+        with torch.inference_mode():
+            model(torch.zeros(1, 2))
+    model(torch.zeros(1, 2)).sum().backward()
+    assert seconds == {"passes": 3, "training": 2} and next(now) == 6
+    (result,) = [{"way": "the default", "seed": 0, "seconds": 6.0} | seconds]
+    assert overhead.ratios([result], "the default", "passes") == [2]
+    assert overhead.ratios([result], "the default", "training") == [3]
 
 
 def test_the_table_and_the_plot_of_the_peers_show_what_there_is():

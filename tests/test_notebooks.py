@@ -81,6 +81,11 @@ def tell_of_the_figure_in_prose(lesson: Lesson, cells: list[nbformat.NotebookNod
         cell.id = hygiene.position_id(position)
 
 
+def import_beside_an_answer(lesson: Lesson, cells: list) -> None:
+    set_tags(cells[1], "exercise-q1")
+    cells[1].update(source="import os\n\nanswer = ...")
+
+
 # The rule that must speak, and what is done to the good lesson. Cells 1, 3, 4 and 5 are code.
 BROKEN: list[tuple[Callable, Callable[[Lesson, list], object]]] = [
     (hygiene.counts_in_order, lambda lesson, cells: cells[1].update(execution_count=None, outputs=[])),
@@ -143,6 +148,7 @@ BROKEN: list[tuple[Callable, Callable[[Lesson, list], object]]] = [
     (hygiene.no_installs, lambda lesson, cells: cells[1].update(source="import os\n!pip install torch")),
     (hygiene.no_hidden_output, lambda lesson, cells: cells[1].update(source="plt.plot(x);\nprint(1)")),
     (hygiene.no_hidden_output, lambda lesson, cells: cells[1].update(source="clear_output(wait=True)")),
+    (hygiene.answers_hold_no_import, import_beside_an_answer),
     (hygiene.short_lines, lambda lesson, cells: cells[1].update(source="x" * (hygiene.MAX_LINE + 1))),
     (
         hygiene.short_cells,

@@ -346,6 +346,15 @@ def no_hidden_output(lesson: Lesson) -> Iterator[str]:
             yield f"{name}: {found.group()} replaces an output; assign to a widget's value"
 
 
+def answers_hold_no_import(lesson: Lesson) -> Iterator[str]:
+    """An answer takes the place of everything in its cell, and later cells would miss what it imported."""
+    for name, cell in lesson.code:
+        if any(tag.startswith("exercise-") for tag in tags_of(cell)) and re.search(
+            r"^(from|import) ", cell.source, re.M
+        ):
+            yield f"{name}: an exercise's cell imports something; do that in a cell before"
+
+
 def short_lines(lesson: Lesson) -> Iterator[str]:
     for name, cell in lesson.code:
         longest = max(map(len, cell.source.splitlines()), default=0)
@@ -383,6 +392,7 @@ WRITING_RULES = (
     easy_to_read,
     no_installs,
     no_hidden_output,
+    answers_hold_no_import,
     short_lines,
     short_cells,
 )

@@ -12,6 +12,7 @@ from helpers.models import count_parameters
 
 exercises = Exercises()
 MOST_TRAINED, LEAST = 100_000, 0.75  # numbers, and accuracy on val, in the last exercise
+SIDE = 8  # pixels of the images that exercise 6 trains on
 
 
 @exercises.add(
@@ -183,7 +184,7 @@ def q5(chance: Answer) -> str:
     ),
     answer='''
 def my_step(model, inputs, labels, optimizer):
-    """One step with gradients that are clipped; returns the loss from before it."""
+    """One step with gradients that are clipped; returns the loss before the weights moved."""
     loss = nn.CrossEntropyLoss()(model(inputs), labels)
     optimizer.zero_grad()
     loss.backward()
@@ -199,12 +200,13 @@ def my_step(model, inputs, labels, optimizer):
 )
 def q6(my_step: Answer) -> str:
     device = best_device()  # where the lesson's own batches are
-    norm, head = nn.BatchNorm2d(4).requires_grad_(False), nn.Linear(16, 2)
+    norm, head = nn.BatchNorm2d(3).requires_grad_(False), nn.Linear(3 * SIDE**2, 2)
     model = nn.Sequential(norm, nn.Flatten(), head).to(device).train()
     norm.eval()
-    inputs = 3 + torch.randn(32, 4, 2, 2).to(device)  # pictures that a mirror changes
-    labels = (inputs[:, 0].mean((1, 2)) > 3).long()
-    optimizer = torch.optim.AdamW(head.parameters(), lr=0.05)
+    inputs = torch.randn(32, 3, 1, 1) + 0.3 * torch.randn(32, 3, SIDE, SIDE)  # a colour each, and noise
+    inputs = inputs.to(device)
+    labels = (inputs[:, 0].mean((1, 2)) > 0).long()
+    optimizer = torch.optim.AdamW(head.parameters(), lr=0.01)
     criterion = nn.CrossEntropyLoss()
 
     def loss() -> float:
@@ -249,9 +251,9 @@ def _is_plain(my_step: Answer) -> bool:
     """Whether it moves the weights as a step without any trick, also where the gradients are large."""
     device = best_device()
     for scale in (1, 30) * 5:  # a trick may be random
-        theirs = nn.Sequential(nn.Flatten(), nn.Linear(16, 2)).to(device)
+        theirs = nn.Sequential(nn.Flatten(), nn.Linear(3 * SIDE**2, 2)).to(device)
         ours = copy.deepcopy(theirs)
-        inputs = scale * torch.randn(8, 4, 2, 2).to(device)
+        inputs = scale * torch.randn(8, 3, SIDE, SIDE).to(device)
         labels = torch.tensor([0, 1] * 4, device=device)
         my_step(theirs, inputs.clone(), labels.clone(), torch.optim.SGD(theirs.parameters(), lr=0.1))
         optimizer = torch.optim.SGD(ours.parameters(), lr=0.1)
@@ -327,6 +329,10 @@ def q8(my_late: Answer, maps: dict[str, tuple[torch.Tensor, torch.Tensor]], late
         raise NotYet(f"{trained:,} numbers are trainable. At most {MOST_TRAINED:,} are allowed: `freeze` the rest.")
     if not trained:
         raise NotYet("No number is trainable: which of them were tuned? Leave their `requires_grad` as it was.")
+    before = dict(late.named_parameters())
+    for name, parameter in my_late.named_parameters():
+        if not parameter.requires_grad and not torch.equal(parameter, before.get(name, parameter)):
+            raise NotYet(f"{name!r} has changed, but is frozen now, so nobody counts it. Check before you merge.")
     if torch.equal(logits, untuned):
         raise NotYet("It gives the logits of `late`. Is it trained, and is it a copy: `copy.deepcopy(late)`?")
     share = (logits.argmax(1) == labels).float().mean().item()

@@ -121,6 +121,12 @@ WRONG = {
             "my_late = add_lora(copy.deepcopy(late), rank=4)\nnn.init.zeros_(my_late[-1].weight)",
             "of val right; the probe that it began with has more",
         ),
+        (
+            "from helpers.lora import merge_lora\n"
+            "my_late = tune(add_lora(copy.deepcopy(late), rank=4).to(device), *maps['train'], rate=5e-4, epochs=1)\n"
+            "my_late = merge_lora(my_late)",
+            "Check before you merge",
+        ),
     ],
 }
 
@@ -147,6 +153,19 @@ RIGHT = {
         STEP.format(LOSS.replace("inputs", "inputs.flip(-1) if torch.rand(1) < 0.5 else inputs"))
         + "optimizer.step()\n    return loss.item()",
         STEP.format(LOSS) + CLIPPED + "optimizer.step()\n    optimizer.zero_grad()\n    return loss.item()",
+        *(
+            STEP.format(
+                "from torchvision.transforms import v2\n    " + LOSS.replace("(inputs)", f"(v2.{trick}(inputs))")
+            )
+            + "optimizer.step()\n    return loss.item()"
+            for trick in (
+                "ColorJitter(0.2, 0.2)",
+                "GaussianBlur(5)",
+                "RandomCrop(inputs.shape[-1], padding=1)",
+                "RandomErasing(p=1)",
+                "RandomResizedCrop(inputs.shape[-2:], scale=(0.5, 1))",
+            )
+        ),
         "def my_step(model, inputs, labels, optimizer):\n"
         "    from torchvision.transforms import v2\n"
         "    mixed, shares = v2.MixUp(alpha=5.0, num_classes=2)(inputs, labels)\n"
