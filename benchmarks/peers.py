@@ -243,13 +243,12 @@ def run(peer: str, folder: Path, seed: int) -> dict:
 
 
 def plan() -> list[tuple[dict, Callable[[], dict]]]:
-    """First all that take a minute, then the tutorial, which takes longer than all others together."""
+    """Seed by seed: first all that take a minute, then the tutorial, which takes longer than all others together."""
     long = [peer for peer in PEERS if "tutorial" in peer]
-    order = list(product(IMAGES, SEEDS, [peer for peer in PEERS if peer not in long]))
-    order += [(images, seed, peer) for seed, images, peer in product(SEEDS, IMAGES, long)]
+    order = [*product(SEEDS, IMAGES, [peer for peer in PEERS if peer not in long]), *product(SEEDS, IMAGES, long)]
     return [
         ({"images": images, "peer": peer, "seed": seed}, partial(run, peer, IMAGES[images], seed))
-        for images, seed, peer in order
+        for seed, images, peer in order
         if IMAGES[images].is_dir() and (seed == 0 or peer not in NOTHING_RANDOM)
     ]
 
