@@ -93,7 +93,7 @@ def tutorial(batch_size: int, folder: Path):
 
 
 def feature_extractor(folder: Path):
-    """As learnpytorch.io has it: a frozen base, a new head, ten epochs of Adam, no augmentation."""
+    """As learnpytorch.io has it: a frozen base, a new head, ten epochs of Adam (or five), no augmentation."""
     datasets = image_datasets(folder, PREPROCESSING)
     datasets["train"].transform = eval_transform(PREPROCESSING)
     loaders = make_dataloaders(datasets)
@@ -288,7 +288,7 @@ def plot(results: list[dict]) -> Figure:
         ax.set(xscale="log", xlabel="seconds of one core", ylabel="accuracy, %", title=images)
         ax.set_xticks(ticks := [1, 10, 100, 1000], ticks)
         ax.minorticks_off()
-    axes[-1].legend(loc="center left", bbox_to_anchor=(1, 0.5))
+    axes[-1].legend(*axes[0].get_legend_handles_labels(), loc="center left", bbox_to_anchor=(1, 0.5))
     return figure
 
 
