@@ -228,8 +228,9 @@ def test_freezing_the_early_layers_is_nowhere_ahead_and_nowhere_significantly_wo
 def test_where_fine_tuning_pays():
     points, to_probe = above_the_probe("embedded", "species")
     assert points.min() > 0 and 3.5 < points.mean() < 4.5 and to_probe.all()
-    points, _ = above_the_probe("embedded", "species", "all layers")
+    points, to_probe = above_the_probe("embedded", "species", "all layers")
     assert 5.5 < points.mean() < 6.5
+    assert to_probe.sum() == 3 and 3.3 < np.where(to_probe, 0, points).mean() < 3.7
     points, _ = above_the_probe("embedded", "photos")
     assert abs(points.mean()) < 1
     for images in ("insects", "species", "photos"):
