@@ -529,6 +529,8 @@ def test_the_table_and_the_plot_of_the_peers_show_what_there_is():
     assert [line.split(" | ")[1] for line in lines] == ["our probe", "our fine_tune"]
     (ax,) = peers.plot(results).axes
     assert ax.get_legend_handles_labels()[1] == ["our probe", "our fine_tune"]
+    axes = peers.plot([*results, results[0] | {"images": "species"}]).axes  # with fewer peers there
+    assert [text.get_text() for text in axes[-1].get_legend().texts] == ["our probe", "our fine_tune"]
 
 
 # --- The tools
