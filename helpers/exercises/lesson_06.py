@@ -273,10 +273,10 @@ def q6(my_ours: Answer, my_theirs: Answer, my_finding: Answer) -> str:
     hints=(
         "Print `prediction_interval(measured(method, n))` for the methods and numbers that come near.",
         "A mean of 83 % will not do, nor an interval of the mean: a single training must be above it.",
-        "Among the plans that hold, take one with the fewest images.",
+        "Among the plans that hold, take one with the fewest images, those of `val` included.",
     ),
     answer="""
-my_plan = ("fine-tuned", 50)
+my_plan = ("frozen", 50)
 """,
     rubric=(
         "I say what accuracy I promise, with its interval, for which images, and that test figures chose the plan.",
@@ -302,4 +302,5 @@ def q7(my_plan: Answer) -> str:
         raise NotYet(f"The mean is {mean:.1%}, but the next training may come to {low:.1%}: its interval begins there.")
     if per_class > enough:
         raise NotYet(f"That holds, but {enough} images of each class can be enough.")
-    return f"{method} with {per_class:g} of each class: {mean:.1%}, the next training {low:.1%} to {high:.1%}."
+    for_val = "" if method == "frozen" else " It needs as many images again for `val`; a frozen network does not."
+    return f"{method} with {per_class:g} of each class: {mean:.1%}, the next training {low:.1%} to {high:.1%}.{for_val}"
