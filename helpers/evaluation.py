@@ -81,7 +81,7 @@ def least_confident(probabilities: torch.Tensor) -> torch.Tensor:
 
 
 def calibration_error(probabilities: torch.Tensor, labels: torch.Tensor, bins: int = 10) -> float:
-    """Expected calibration error (ECE: Guo et al., 2017): confidence against accuracy in equal-width bins.
+    """Expected calibration error (ECE: Naeini et al., 2015): confidence against accuracy in equal-width bins.
 
     Args:
         probabilities: (images, classes).

@@ -32,7 +32,7 @@ def q1(by_margin: Answer) -> str:
     order = result_of(by_margin, probabilities.clone())
     if isinstance(order, tuple) and len(order) == 2:
         raise NotYet("It returns two things, as `sort()` does: values and indices. Only the indices are asked for.")
-    order = torch.as_tensor(order)
+    order = torch.as_tensor(order.copy() if isinstance(order, np.ndarray) else order)  # torch takes no reversed view
     if order.shape != (5,):
         raise NotYet(f"Five images went in, so five indices should come out, not the shape {tuple(order.shape)}.")
     if sorted(order.tolist()) != [0, 1, 2, 3, 4]:
@@ -225,7 +225,7 @@ def q6(cooler: Answer) -> str:
             atol=1e-4,
         ):
             raise NotYet(f"Right at temperature 2, wrong at {temperature:g}: does it divide by `temperature`?")
-    return "The order of the classes stays, and every confidence is lower."
+    return "The order of the classes stays. Above 1 the confidence falls, below 1 it rises."
 
 
 @exercises.add(
@@ -266,6 +266,11 @@ def q7(
     p = number(getattr(my_p, "pvalue", my_p))
     after = right_after(my_shift)
     if abs(p - paired_test(right_before, after)) > 0.005:
+        if not torch.equal(result_of(my_shift, images.clone()), given):
+            raise NotYet(
+                "Your shift draws random numbers, so the check sees others than you did. Give them a seed: "
+                "`torch.randn(images.shape, generator=torch.Generator().manual_seed(0))`."
+            )
         raise NotYet(
             f"{int((right_before & ~after).sum())} images are lost and {int((after & ~right_before).sum())} gained, "
             f"which gives another p-value than {p:.3g}. Compare `right_before` with `right_after(my_shift)`."

@@ -102,6 +102,10 @@ WRONG = {
         ("my_shift = lambda images: images.numpy()\nmy_p = 0.01", "a tensor should come out"),
         ("my_shift = lambda images: 0 * images\nmy_p = 0.01", "nothing to be seen"),
         ("my_shift = lambda images: images.flip(2)\nmy_p = -0.1  # the change of the accuracy", "another p-value"),
+        (
+            "my_shift = lambda images: (images + 0.4 * torch.randn_like(images)).clamp(0, 1)\nmy_p = -0.1",
+            "Give them a seed",
+        ),
     ],
     "q8": [
         (HIDE.format(start="image", value="before - confidence(hidden)", result="fall"), "Work on a `clone()`"),
@@ -132,9 +136,10 @@ WRONG = {
 
 RIGHT = {
     "q1": [
+        MARGIN.format("(probabilities.sort(1).values[:, -2] - probabilities.amax(1)).numpy().argsort()[::-1]"),
         "def by_margin(probabilities):\n"
         "    ordered = probabilities.sort(1).values\n"
-        "    return (ordered[:, -1] - ordered[:, -2]).numpy().argsort()"
+        "    return (ordered[:, -1] - ordered[:, -2]).numpy().argsort()",
     ],
     "q2": ["wasps_precision, wasps_recall, macro_recall = 0.2, 0.3, 0.633"],
     "q3": [
