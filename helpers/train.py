@@ -280,7 +280,7 @@ def _options(words: list[str]) -> argparse.Namespace:
     add("--out", metavar="MODEL", required=True, help="the file to write, as in mine.safetensors")
     add("--config", metavar="FILE", help="a TOML file with options, as in `epochs = 10`")
     add("--weights", default="imagenet", help="a name in helpers.weights.SOURCES, or of torchvision's (imagenet)")
-    add("--method", choices=("fine-tune", "probe"), default="fine-tune", help="train all layers, or the head alone")
+    add("--method", choices=("fine-tune", "probe"), default="fine-tune", help="train late layers, or the head alone")
     add("--epochs", type=positive, metavar="N", help="passes over the images (6, or more for few images)")
     add("--batch-size", type=positive, default=32, metavar="N", help="of all processes together (32)")
     add("--image-size", type=positive, metavar="PIXELS", help="that the network sees (as the weights were made)")

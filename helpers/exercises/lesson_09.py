@@ -16,13 +16,13 @@ from helpers.inference import load_saved
 exercises = Exercises()
 FEW = 10  # new images of a class, at least
 ASKED = 20  # new images of a class, at most: the check should not take long
-NAMES = {  # of images: the nest that each shows
-    "2026-05-03_nest1_IMG_0007.jpg": 1,
-    "2026-05-03_nest12_IMG_0008.jpg": 12,
-    "2026-05-04_nest1_IMG_0031.jpg": 1,
-    "2026-05-04_nest4_IMG_0040.jpg": 4,
-    "2026-06-11_nest12_IMG_0112.jpg": 12,
-    "2026-06-12_nest2_IMG_0119.jpg": 2,
+NAMES = {  # paths of images in the folder: the nest that each shows
+    "wasps/2026-05-03_nest1_IMG_0007.jpg": 1,
+    "wasps/2026-05-03_nest12_IMG_0008.jpg": 12,
+    "wasps/2026-05-04_nest1_IMG_0031.jpg": 1,
+    "wasps/2026-05-04_nest4_IMG_0040.jpg": 4,
+    "wasps/2026-06-11_nest12_IMG_0112.jpg": 12,
+    "wasps/2026-06-12_nest2_IMG_0119.jpg": 2,
 }
 
 
@@ -167,7 +167,10 @@ def q5(test_images: Answer) -> str:
         raise NotYet(f"With {n} test images the interval is about ±{width:.1f} points. More are needed.")
     if width < 2.7:
         raise NotYet(f"With {n} test images the interval is about ±{width:.1f} points. Fewer are enough.")
-    return f"With {n} test images, 90 % comes with ±{width:.1f} points. Half the width takes four times as many."
+    return (
+        f"With {n} test images, 90 % comes with ±{width:.1f} points. Half the width takes four times as many. Images of "
+        "one series count once."
+    )
 
 
 @exercises.add(
