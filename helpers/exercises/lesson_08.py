@@ -203,7 +203,7 @@ def q4(networks_that_fit: Answer) -> str:
     hints=(
         "Take one network after the other, and look whether any of the others beats it.",
         "B beats A if `costs[B] <= costs[A]` and `accuracies[B] >= accuracies[A]`, and one of the two is not equal.",
-        "`[a for a in costs if not any(beats(b, a) for b in costs)]`; two networks that are equal beat each other not.",
+        "`[a for a in costs if not any(beats(b, a) for b in costs)]`; two equal networks do not beat each other.",
     ),
     answer='''
 def pareto_front(costs, accuracies):
@@ -286,8 +286,8 @@ def q6(
     size = number(my_size)
     if my_weights not in SOURCES:
         raise NotYet(f"There are no weights {shown(my_weights)} here; choose one of {', '.join(SOURCES)}.")
-    if size != round(size) or not 64 <= size <= 256:
-        raise NotYet(f"A size from 64 to 256 pixels is expected, not {shown(my_size)}.")
+    if size != round(size) or not 64 <= size <= 260:
+        raise NotYet(f"A size from 64 to 260 pixels is expected, not {shown(my_size)}.")
     if (my_weights, size) == BASE:
         raise NotYet("That is Lite0 at 160 px itself. Change the weights, the size, or both.")
     points, speed_up = number(my_points), number(my_speed_up)

@@ -168,8 +168,8 @@ def q5(test_images: Answer) -> str:
     if width < 2.7:
         raise NotYet(f"With {n} test images the interval is about ±{width:.1f} points. Fewer are enough.")
     return (
-        f"With {n} test images, 90 % comes with ±{width:.1f} points. Half the width takes four times as many. Images of "
-        "one series count once."
+        f"With {n} test images, 90 % comes with ±{width:.1f} points. Half the width takes four times as many. Images "
+        "of one series count once."
     )
 
 

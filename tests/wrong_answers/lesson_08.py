@@ -106,7 +106,7 @@ WRONG = {
     ],
     "q6": [
         (MINE.format("'imagenet', 160", "0, 1"), "Change the weights, the size, or both"),
-        (MINE.format("'imagenet', 32", "0, 1"), "A size from 64 to 256 pixels"),
+        (MINE.format("'imagenet', 32", "0, 1"), "A size from 64 to 260 pixels"),
         (MINE.format("'resnet18', 128", "0, 1"), "There are no weights 'resnet18' here"),
         (MINE.format("'imagenet', 96", "100, 2"), "another change than +100.0 points"),
         (MINE.format("'imagenet', 96", "gain('imagenet', 96), 2"), "That is a share"),
