@@ -1,6 +1,7 @@
 """The stored results: whole, as their tables say, and with what the lessons claim of them."""
 
 import json
+import re
 from dataclasses import replace
 from importlib import import_module
 from itertools import combinations, pairwise, product
@@ -531,6 +532,15 @@ def test_the_table_and_the_plot_of_the_peers_show_what_there_is():
     assert ax.get_legend_handles_labels()[1] == ["our probe", "our fine_tune"]
     axes = peers.plot([*results, results[0] | {"images": "species"}]).axes  # with fewer peers there
     assert [text.get_text() for text in axes[-1].get_legend().texts] == ["our probe", "our fine_tune"]
+
+
+def test_the_front_page_tells_what_the_plot_of_the_peers_shows():
+    (told,) = re.findall(r"!\[(Three plots.*?)\]\(benchmarks/peers\.svg\)", (ROOT / "README.md").read_text())
+    sets = dict(zip(("insects", "species", "photos"), re.split("Species: |Photographs: ", told), strict=True))
+    for images, peer in product(sets, ("our probe", "our fine_tune")):
+        mean = 100 * runs.over_seeds(STORED[peers], images=images, peer=peer).mean()
+        figure = re.search(rf"{peer}(?: and timm with scikit-learn)? (\d+) %", sets[images])
+        assert figure and int(figure[1]) == round(mean), (images, peer)
 
 
 # --- The tools
