@@ -4,6 +4,7 @@ import re
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from itertools import repeat
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -46,7 +47,8 @@ class Costs:
     def step_seconds(self, batch_size: int, processes: int = 1, workers: int = 0) -> float:
         """One training step.
 
-        Computing and exchanging are added up, although they overlap in part: an upper bound.
+        Computing and exchanging are added up, although they overlap in part. That processes on one machine slow each
+        other down is left out.
 
         Args:
             batch_size: of all processes together.
@@ -98,7 +100,7 @@ def measure_steps(
     Args:
         model: on its device.
         replica: what `helpers.distributed.replicate` makes of the model.
-        loaders: `train` and `val`, as from `make_dataloaders`.
+        loaders: `train` and `val`, as from `make_dataloaders`; short ones are passed over again.
         optimizer: of the model.
         steps: how many are timed, of each kind.
     """
@@ -112,13 +114,17 @@ def measure_steps(
         forward_checked(model.eval(), to_device(batch[0], model))
 
     def seconds(loader: DataLoader[Any], work: Callable[[Any], None]) -> float:
-        batches, times = iter(loader), []
-        for _ in range(min(steps + 1, len(loader))):
+        batches = (batch for _ in repeat(None) for batch in loader)
+        full, times = 0, []
+        while len(times) <= steps:
             start = time.perf_counter()
-            work(next(batches))
-            synchronize(device)
-            times.append(time.perf_counter() - start)
-        return fmean(times[1:] or times)
+            batch = next(batches)
+            full = full or len(batch[1])
+            if len(batch[1]) == full:  # the last one of a pass may be smaller
+                work(batch)
+                synchronize(device)
+                times.append(time.perf_counter() - start)
+        return fmean(times[1:])
 
     return Measured(seconds(loaders["train"], train), seconds(loaders["val"], evaluate), peak_memory(device))
 
@@ -142,4 +148,4 @@ def duration(seconds: float) -> str:
     for unit, size, places in (("days", 86400, 1), ("h", 3600, 1), ("min", 60, 0)):
         if seconds >= 1.5 * size:
             return f"{seconds / size:.{places}f} {unit}"
-    return f"{seconds:.0f} s"
+    return f"{seconds:.{int(seconds < 9.95)}f} s"

@@ -52,7 +52,7 @@ def test_it_agrees_with_imagenet_in_an_hour():
 
 
 @pytest.mark.parametrize(
-    ("seconds", "said"), [(0.2, "0 s"), (40, "40 s"), (600, "10 min"), (9000, "2.5 h"), (2e6, "23.1 days")]
+    ("seconds", "said"), [(0.2, "0.2 s"), (9.96, "10 s"), (40, "40 s"), (600, "10 min"), (9000, "2.5 h"), (2e6, "23.1 days")]
 )
 def test_durations_are_said_as_people_say_them(seconds, said):
     assert duration(seconds) == said
@@ -66,9 +66,12 @@ def test_steps_are_measured(tmp_path):
     assert 50e6 < measured.memory <= peak_memory(CPU) < 100e9
 
 
-def test_one_batch_is_enough_to_measure():
-    model, loaders = tiny_model(), tiny_loaders(6, 8)
-    assert measure_steps(model, model, loaders, torch.optim.SGD(model.parameters(), 0.1)).train_step > 0
+@pytest.mark.parametrize(("images", "batch_size", "full"), [(6, 8, 6), (12, 8, 8)])
+def test_only_full_batches_are_measured(images, batch_size, full):
+    model, loaders, seen = tiny_model(), tiny_loaders(images, batch_size), []
+    model.register_forward_pre_hook(lambda _, inputs: seen.append(len(inputs[0])))
+    measured = measure_steps(model, model, loaders, torch.optim.SGD(model.parameters(), 0.1), steps=3)
+    assert measured.train_step > 0 and seen == [full] * 8, "one warms up, three are timed, of each kind"
 
 
 @pytest.mark.parametrize(("batches", "epochs"), [(1, 48), (4, 12), (8, 6), (1000, 6)])

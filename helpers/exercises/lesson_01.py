@@ -207,7 +207,7 @@ def _squares(sample: torch.Tensor) -> float:
 @exercises.add(
     hints=(
         "Correctly prepared numbers lie between about -2.1 and 2.6.",
-        "From 0 to 1: scaled, and nothing else. Hundreds: the mean of 0.5 was taken from numbers up to 255.",
+        "From 0 to 1: scaled, and nothing else. More than a thousand: numbers up to 255 were divided by a std of about 0.22.",
         "Twice: 2.6 minus 0.4, divided by 0.22, is about 10.",
     ),
     answer="""
@@ -225,7 +225,7 @@ def q5(diagnosis: Answer) -> str:
         {"A": "not normalised", "B": "not scaled", "C": "right", "D": "normalised twice"},
         {
             "A": "From 0 to 1 without a negative number. Which step makes numbers negative?",
-            "B": "Only numbers that went up to 255 can give hundreds.",
+            "B": "Only numbers that went up to 255 can give more than a thousand.",
             "C": "Black becomes about -2, white about 2.5: just what the steps give.",
             "D": "Too wide to be right, too narrow for numbers up to 255. What becomes of 2.6, normalised again?",
         },

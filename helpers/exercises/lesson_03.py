@@ -60,7 +60,7 @@ def q1(side: Answer) -> str:
         raise NotYet("Go on halving: up to layer4 there are five halvings.")
     if side != 2:
         raise NotYet("Halve 64 five times.")
-    return "2 x 2 places: so a small image leaves little for the head to say *where* something is."
+    return "2 x 2 places: each of the 512 features is then the mean of only four numbers."
 
 
 @exercises.add(

@@ -231,7 +231,7 @@ def q6(cooler: Answer) -> str:
 @exercises.add(
     hints=(
         "Darker: `images * 0.4`. Fog: a mean of the image and white. Blur: `torchvision.transforms.v2.functional`.",
-        "`right_after(my_shift)` says which are still right, `right_before` which were before.",
+        "`right_after(my_shift)` says which are right after the shift, `right_before` which were right before.",
         "`paired_test(right_before, right_after(my_shift))`",
     ),
     answer='''
@@ -288,7 +288,7 @@ def q7(
     ),
     answer='''
 def occlusion(confidence, image, side):
-    """The loss of confidence when a square of `side` pixels is hidden: a map, one number each."""
+    """The fall in confidence when a square of `side` pixels is hidden: a map, one number each."""
     before = confidence(image)
     rows = []
     for y in range(0, image.shape[1], side):

@@ -107,7 +107,7 @@ def q2(verdict: Answer) -> str:
     ten = np.concatenate([unit, unit])
     if said(np.tile(noisy, 2) + 0.018 + 0.02 * ten, np.tile(noisy, 2)) != "better":
         raise NotYet("With ten seeds, a mean of 0.9 standard deviations is enough. Does it count the seeds?")
-    return "In pairs, five seeds show a difference of two points that the means alone would hide."
+    return "In pairs, five seeds show a difference of two points that two separate intervals would hide."
 
 
 @exercises.add(
@@ -273,7 +273,7 @@ def q6(my_ours: Answer, my_theirs: Answer, my_finding: Answer) -> str:
     hints=(
         "Print `prediction_interval(measured(method, n))` for the methods and numbers that come near.",
         "A mean of 83 % will not do, nor an interval of the mean: a single training must be above it.",
-        "Among the plans that hold, take one with the fewest images, those of `val` included.",
+        "Among the plans that hold, take the one with the fewest images, those of `val` included.",
     ),
     answer="""
 my_plan = ("frozen", 50)
@@ -302,5 +302,6 @@ def q7(my_plan: Answer) -> str:
         raise NotYet(f"The mean is {mean:.1%}, but the next training may come to {low:.1%}: its interval begins there.")
     if per_class > enough:
         raise NotYet(f"That holds, but {enough} images of each class can be enough.")
-    for_val = "" if method == "frozen" else " It needs as many images again for `val`; a frozen network does not."
-    return f"{method} with {per_class:g} of each class: {mean:.1%}, the next training {low:.1%} to {high:.1%}.{for_val}"
+    if method != "frozen":
+        raise NotYet("That holds, but `val` needs as many images again. Does another method need none for `val`?")
+    return f"{method} with {per_class:g} of each class: {mean:.1%}, the next training {low:.1%} to {high:.1%}."

@@ -176,7 +176,7 @@ def q5(test_images: Answer) -> str:
 @exercises.add(
     hints=(
         "Put your images into one folder per class, and run `check_folder` on it first.",
-        "`model, parts = train_on(folder, preprocessing)`, then `save_model(path, model, parts['train'].classes, "
+        "`my_network, parts = train_on(folder, preprocessing)`, then `save_model(path, my_network, parts['train'].classes, "
         "preprocessing)`.",
         "The new images: some that you set aside before, in folders with the names of the classes.",
     ),
@@ -185,7 +185,7 @@ small = preprocessing.at(96)  # quick, and a little less accurate
 network, parts = train_on(folder, small)  # put your own folder here
 my_model = home / "mine.safetensors"
 save_model(my_model, network, parts["train"].classes, small)
-my_new_images = track.folder / "val"
+my_new_images = track.folder / track.test_split
 """,
     rubric=(
         "The new images differ from the training images as those in real use will: another day, place or camera.",

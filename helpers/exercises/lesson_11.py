@@ -96,7 +96,7 @@ def q4(largest_number: Answer) -> str:
         raise NotYet(f"With {count:.0f} GPUs the efficiency is {efficiency[int(count)]:.0%}.")
     if count != right:
         raise NotYet(f"With {count:.0f} GPUs it is {efficiency[int(count)]:.0%}. Can you go further?")
-    return f"Beyond {right} GPUs more than half of the money is spent on waiting."
+    return f"With {2 * right} GPUs, more than half of the GPU time goes into the exchange and the fixed time."
 
 
 @exercises.add(

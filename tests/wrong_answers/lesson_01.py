@@ -77,7 +77,7 @@ WRONG = {
     ],
     "q5": [
         (f"diagnosis = {BATCHES | {'A': 'right'}}", "Which step makes numbers negative?"),
-        (f"diagnosis = {BATCHES | {'B': 'normalised twice', 'D': 'not scaled'}}", "can give hundreds"),
+        (f"diagnosis = {BATCHES | {'B': 'normalised twice', 'D': 'not scaled'}}", "can give more than a thousand"),
         (f"diagnosis = {BATCHES | {'D': 'right'}}", "normalised again?"),
         ("diagnosis = {'A': 'not normalised'}", "A dictionary with the keys A, B, C, D"),
         (f"diagnosis = {BATCHES | {'C': 'fine'}}", "C: choose one of"),

@@ -103,6 +103,7 @@ WRONG = {
     "q7": [
         ("my_plan = ('from scratch, textbook', 122)", "That comes to 64.1% only"),
         ("my_plan = ('frozen', 20)", "the next training may come to"),
+        ("my_plan = ('fine-tuned', 50)", "Does another method need none for `val`"),
         ("my_plan = ('fine-tuned', 122)", "50 images of each class can be enough"),
         ("my_plan = ('frozen', 30)", "30 images of each class were not measured"),
         ("my_plan = ('probe', 50)", "'probe' is no curve of the figure"),
@@ -135,5 +136,5 @@ RIGHT = {
         RUNS.format("[frozen(20, s) for s in range(5)]", "[frozen(20, s) for s in range(5, 10)]", "cannot tell"),
         RUNS.format(f"{SOME} - 0.1 * {SOME}", SOME, "Worse"),
     ],
-    "q7": ["my_plan = ['frozen', 50]", "my_plan = ('frozen', '50')", "my_plan = ('fine-tuned', 50)"],
+    "q7": ["my_plan = ['frozen', 50]", "my_plan = ('frozen', '50')"],
 }
