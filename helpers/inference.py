@@ -183,7 +183,7 @@ def load_saved(path: str | Path) -> SavedModel:
     network = _fitted(weights, architecture, len(class_names), path).float()
     if transform_input:
         network.transform_input = True  # type: ignore[assignment]  # a switch, neither tensor nor layer
-    pretrained = metadata.get("pretrained", "")
+    pretrained = metadata.get("pretrained") or metadata.get("backbone", "")
     return SavedModel(network.eval(), architecture, class_names, preprocessing, threshold, pretrained)
 
 

@@ -264,9 +264,10 @@ def test_all_of_it_works_with_the_keyboard(lab):
         chooser.value.set_files(paths)
 
     lab.get_by_role("radio").first.focus()
-    for paths in (ANTS, BEES):
+    for name, paths in {"ants": ANTS, "bees": BEES}.items():
         reach("Name of the class")
-        lab.keyboard.type("insect")
+        lab.keyboard.press("Control+a")
+        lab.keyboard.type(name)
         reach("file")
         choose(*paths[:3])
     reach("add-class")
@@ -304,6 +305,68 @@ def test_an_example_is_better_than_guessing(lab, name, classes):
     assert Accuracy(right, total).low > 1 / classes
 
 
+# --- What the reader gave stays, whatever changes meanwhile
+
+
+@whole_page
+def test_a_new_network_computes_all_images_anew(lab):
+    give(lab, 0, ANTS[:10])
+    lab.get_by_role("radio").nth(1).check()
+    finished(lab)
+    assert features_of(lab)[0].shape[0] == lab.locator("#classes img").count() == 10
+    assert np.abs(features_of(lab)[0] - features_in_python(list(lab_files.NETWORKS)[1], ANTS[:10])).max() < TOLERANCE
+
+
+@whole_page
+def test_a_network_that_cannot_be_fetched_costs_no_image(lab):
+    give(lab, 0, ANTS[:4])
+    finished(lab)
+    lab.route("**/nowhere.onnx", lambda route: route.abort())
+    lab.evaluate("void (lab.networks[1].file = 'nowhere.onnx')")
+    lab.get_by_role("radio").nth(1).check()
+    expect(lab.locator("#problems")).to_contain_text("cannot be loaded: ")
+    assert lab.locator(".count").first.inner_text() == "4 images"
+    give(lab, 0, ANTS[4:5])
+    expect(lab.locator("#problems")).to_contain_text("cannot be loaded: ")
+    lab.get_by_role("radio").nth(0).check()
+    finished(lab)
+    assert len(features_of(lab)[0]) == lab.locator("#classes img").count() == 5
+
+
+@whole_page
+def test_an_example_replaces_images_only_if_the_reader_says_so(lab):
+    give(lab, 0, ANTS[:2])
+    finished(lab)
+    with lab.expect_event("dialog") as question:
+        lab.get_by_role("button", name="Ants and bees").click()
+    assert "Replace" in question.value.message
+    question.value.dismiss()
+    assert len(features_of(lab)[0]) == 2
+
+
+@whole_page
+def test_a_class_has_the_name_that_it_has_now(lab, tmp_path):
+    for number, paths in enumerate((ANTS, BEES)):
+        lab.get_by_label("Name of the class").nth(number).fill("insects")
+        give(lab, number, paths[:3])
+    finished(lab)
+    lab.get_by_role("button", name="Train", exact=True).click()
+    expect(lab.locator("#problems")).to_contain_text("Two classes have the same name")
+    assert not lab.locator("#result .figure").count()
+    lab.get_by_label("Name of the class").nth(0).fill("ants")
+    assert lab.get_by_role("button", name="Remove ants").is_visible()
+    lab.get_by_role("button", name="Train", exact=True).click()
+    lab.locator("#result .figure").wait_for()
+    lab.get_by_label("Name of the class").nth(1).fill("bees")
+    lab.locator("#ask").set_input_files([BEES[-1]])
+    expect(lab.locator("#answers meter")).to_have_count(2)
+    assert {meter.get_attribute("aria-label") for meter in lab.locator("#answers meter").all()} == {"ants", "bees"}
+    with lab.expect_download() as download:
+        lab.get_by_role("button", name="Download the trained head").click()
+    download.value.save_as(tmp_path / "head.safetensors")
+    assert load_saved(tmp_path / "head.safetensors").class_names == ["ants", "bees"]
+
+
 # --- A model from Python
 
 
@@ -331,6 +394,32 @@ def test_what_is_no_such_model_is_said(lab, tmp_path):
     for name in ("notes.onnx", "bare.onnx"):
         lab.locator("#model").set_input_files(tmp_path / name)
         expect(lab.locator("#model-text")).to_contain_text(f"{name} cannot be used")
+
+
+@whole_page
+def test_what_is_said_of_a_model_ends_with_it(lab, tmp_path):
+    """A file that is none takes its place, and so does a training."""
+    model = SavedModel(replace_head(load_model("embedded"), 3).eval(), "resnet18", ["a", "b", "c"], EMBEDDED)
+    good = export_onnx(model, tmp_path / "model.onnx")[0]
+    bad = onnx.load(good)
+    bad.graph.node[0].op_type = "Nothing"
+    onnx.save(bad, tmp_path / "bad.onnx")
+    lab.locator("#model").set_input_files(good)
+    expect(lab.locator("#ask")).to_be_enabled()
+    lab.locator("#model").set_input_files(tmp_path / "bad.onnx")
+    expect(lab.locator("#model-text")).to_contain_text("bad.onnx cannot be used")
+    expect(lab.locator("#ask")).to_be_disabled()
+    for number, paths in enumerate((ANTS, BEES)):
+        give(lab, number, paths[:3])
+    finished(lab)
+    lab.locator("#model").set_input_files(good)
+    expect(lab.locator("#model-text")).to_contain_text("tells 3 classes apart")
+    lab.locator("#ask").set_input_files([BEES[0]])
+    expect(lab.locator("#answers meter")).to_have_count(3)
+    lab.get_by_role("button", name="Train", exact=True).click()
+    lab.locator("#result .figure").wait_for()
+    expect(lab.locator("#model-text")).to_be_empty()
+    expect(lab.locator("#answers")).to_be_empty()
 
 
 @whole_page
@@ -364,6 +453,24 @@ def test_the_camera_takes_pictures(lab):
     lab.get_by_role("button", name="Turn the camera off").click()
     assert lab.evaluate("document.getElementById('camera').srcObject") is None
     expect(lab.get_by_role("button", name="Take a picture of class 1")).to_be_hidden()
+
+
+@whole_page
+def test_a_camera_that_is_off_is_off(lab):
+    """Also after two clicks while the browser asks whether the page may have it."""
+    lab.evaluate("""() => {
+        window.streams = [];
+        const open = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
+        navigator.mediaDevices.getUserMedia = async (wanted) => {
+            await new Promise((done) => setTimeout(done, 300));
+            streams.push(await open(wanted));
+            return streams.at(-1);
+        };
+        for (const _ of [1, 2]) document.getElementById("camera-switch").click();
+    }""")
+    lab.get_by_role("button", name="Turn the camera off").click()
+    states = lab.evaluate("streams.flatMap((stream) => stream.getTracks().map(({ readyState }) => readyState))")
+    assert states and set(states) == {"ended"}
 
 
 @whole_page

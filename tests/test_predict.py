@@ -77,7 +77,7 @@ def test_a_head_alone_gets_its_backbone(network, tmp_path):
     x = torch.rand(2, 3, 96, 96, generator=torch.Generator().manual_seed(0))
     with torch.inference_mode():
         assert torch.allclose(loaded.network(x), network.eval()(x), atol=1e-5)
-    assert loaded.class_names == CLASSES
+    assert (loaded.class_names, loaded.pretrained) == (CLASSES, "embedded")
 
 
 @pytest.mark.parametrize("pretrained", ["IMAGENET1K_V1", "imagenet", "nobody"])

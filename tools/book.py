@@ -27,10 +27,17 @@ CONTENTS = dedent("""\
     ```
     """)
 FOOT = '<p style="width: 100%; text-align: center; font-size: 8px"><span class="pageNumber"></span></p>'
-# Pictures that wait until they are scrolled to would not come, and other pages are on the web.
+# Pictures that wait until they are scrolled to would not come. A link to what is in the book jumps there; what is not is
+# on the web. Sphinx writes both as `#document-PAGE#PLACE`.
 FOR_PAPER = """([here, home]) => {
     for (const picture of document.images) picture.loading = "eager";
-    for (const link of document.links) link.href = link.href.replace(here, home);
+    for (const link of document.links) {
+        const [, page, place] = /^#document-([^#]+)(#.+)?$/.exec(link.getAttribute("href")) ?? [];
+        if (!page) {
+            if (link.pathname !== location.pathname) link.href = link.href.replace(here, home);
+        } else if (!document.getElementById(`document-${page}`)) link.href = `${home}${page}.html${place ?? ""}`;
+        else if (place) link.href = place;
+    }
 }"""
 
 

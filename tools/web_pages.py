@@ -424,7 +424,10 @@ def last_change(path: Path) -> str:
         day = subprocess.run(git, cwd=ROOT, capture_output=True, text=True, check=True).stdout.strip()
     except (OSError, subprocess.CalledProcessError):
         return ""
-    return f"{date.fromisoformat(day):%-d %B %Y}" if day else ""
+    if not day:
+        return ""
+    changed = date.fromisoformat(day)
+    return f"{changed.day} {changed:%B %Y}"  # a day without its 0 has another name on each system
 
 
 def add_to_page(app: Any, pagename: str, templatename: str, context: dict[str, Any], doctree: Any) -> None:

@@ -49,6 +49,6 @@ function* fields(bytes) {
       const length = varint();
       yield [number, bytes.subarray(at, at + length)];
       at += length;
-    } else throw new Error("it is no ONNX file");
+    } else throw new Error("it is not an ONNX file");
   }
 }

@@ -49,20 +49,22 @@ function ask(task, details) {
   });
 }
 
-// --- What the lab holds. An example is { file, values, picture }; its values are the features.
+// --- What the lab holds. An example is { file, begun, values, picture }; its values are the features. Its place in
+// `examples` says that it is still wanted: whoever gives it up takes it out, and running work for it is void.
 
 let classes = []; // { name, examples, box }
 let networks = [];
 let network; // of `networks`, chosen
 let loaded; // the promise of the one that the worker holds
-let trained; // { head, names, network } of the last training
+let trained; // { head, classes, network } of the last training
 let training; // stands for the one that runs
 let asked; // the images of the last question
 let model; // the class names of a dropped model, while it is in use
-let generation = 0; // a new network or a cleared table makes running work void
+let opening; // stands for the example that was asked for last
 
 const lab = {
   get classes() { return classes; },
+  get networks() { return networks; },
   get trained() { return trained; },
 };
 window.lab = lab; // to look at from the browser's console
@@ -71,6 +73,8 @@ function tell(problem) {
   find("problems").append(element("li", { textContent: problem }));
 }
 
+const computed = ({ examples }) => examples.filter(({ values }) => values);
+
 function forget() {
   trained = training = asked = undefined;
   find("answers").replaceChildren();
@@ -78,7 +82,7 @@ function forget() {
 }
 
 function refresh() {
-  const ready = classes.filter(({ examples }) => examples.filter(({ values }) => values).length >= 2);
+  const ready = classes.filter((its) => computed(its).length >= 2);
   const busy = !find("progress-row").hidden;
   find("train").disabled = busy || ready.length < 2;
   find("model").disabled = busy; // the worker holds one network
@@ -87,7 +91,7 @@ function refresh() {
   find("add-class").disabled = classes.length >= MOST_CLASSES;
   if (!trained) {
     find("result").replaceChildren(
-      element("p", { textContent: busy ? "The features come first." : ready.length < 2 ? "Train needs two classes with two images each." : "Ready to train." }),
+      element("p", { textContent: busy ? "Computing the features …" : ready.length < 2 ? "Training needs at least two classes with two images each." : "Ready to train." }),
     );
   }
 }
@@ -107,10 +111,8 @@ function load() {
 function choose(chosen) {
   network = chosen;
   loaded = undefined;
-  const files = classes.flatMap((its) => its.examples.map(({ file }) => [its, file]));
-  for (const its of classes) its.examples = [];
-  forget();
-  add(files);
+  for (const its of classes) its.examples = its.examples.map(({ file, picture }) => ({ file, picture }));
+  compute();
 }
 
 function drawNetworks() {
@@ -127,7 +129,12 @@ function drawNetworks() {
 function addClass(name = `class ${classes.length + 1}`) {
   const its = { name, examples: [] };
   const label = element("input", { type: "text", value: name, ariaLabel: "Name of the class" });
-  label.addEventListener("input", () => (its.name = label.value.trim() || name));
+  label.addEventListener("input", () => {
+    its.name = label.value.trim() || name;
+    its.box.ariaLabel = its.name;
+    remove.ariaLabel = `Remove ${its.name}`;
+    snap.ariaLabel = `Take a picture of ${its.name}`;
+  });
   const input = element("input", { type: "file", accept: "image/*", multiple: true });
   input.addEventListener("change", () => {
     add([...input.files].map((file) => [its, file]));
@@ -137,8 +144,7 @@ function addClass(name = `class ${classes.length + 1}`) {
   remove.addEventListener("click", () => {
     const at = classes.indexOf(its);
     classes = classes.filter((other) => other !== its);
-    its.removed = true;
-    its.box.remove();
+    discard(its);
     forget();
     (classes[Math.min(at, classes.length - 1)]?.box.querySelector("input") ?? find("add-class")).focus();
   });
@@ -160,10 +166,13 @@ function addClass(name = `class ${classes.length + 1}`) {
   return its;
 }
 
+function discard(its) {
+  its.examples = [];
+  its.box.remove();
+}
+
 function drawClass(its) {
   its.count.textContent = counted(its.examples.length, "image");
-  const shown = its.pictures.childElementCount;
-  for (const { picture } of its.examples.slice(shown, SHOWN)) its.pictures.append(pictureOf(picture));
 }
 
 // The small picture of an image; beside it stands in words what there is to say.
@@ -174,31 +183,46 @@ function pictureOf(blob) {
   return image;
 }
 
-// Compute the features of files, each of which belongs to a class.
-async function add(pairs) {
-  if (!pairs.length) return;
-  const mine = generation;
-  find("problems").replaceChildren();
-  progress.more(pairs.length, `Fetching ${network.label}`);
-  forget();
+// Take files, each of which belongs to a class.
+function add(pairs) {
+  for (const [its, file] of pairs) its.examples.push({ file });
+  for (const its of classes) drawClass(its);
+  compute();
+}
+
+// Compute the features of all images that have none: new ones, and those that an earlier network could not do.
+async function compute() {
+  const left = classes.flatMap((its) => its.examples.filter(({ begun }) => !begun).map((example) => [its, example]));
+  if (!left.length) return;
+  for (const [, example] of left) example.begun = true;
   const chosen = network;
+  find("problems").replaceChildren();
+  progress.more(left.length, `Fetching ${chosen.label}`);
+  forget();
   try {
     await load();
   } catch (error) {
+    for (const [, example] of left) example.begun = false;
     tell(`${chosen.label} cannot be loaded: ${error.message}`);
-    progress.done(pairs.length);
+    progress.done(left.length);
     return;
   }
-  for (const [its, file] of pairs) {
-    if (mine === generation && chosen === network && !its.removed) {
+  for (const [its, example] of left) {
+    const wanted = () => its.examples.includes(example);
+    if (wanted()) {
       try {
-        const { values, picture } = await ask("features", { file });
-        if (mine === generation && chosen === network && !its.removed) {
-          its.examples.push({ file, values, picture: its.examples.length < SHOWN ? picture : undefined });
-          drawClass(its);
+        const { values, picture } = await ask("features", { file: example.file });
+        if (wanted()) {
+          example.values = values;
+          if (!example.picture && its.pictures.childElementCount < SHOWN) its.pictures.append((example.picture = pictureOf(picture)));
         }
       } catch (error) {
-        tell(`${file.name}: ${error.message}.`);
+        if (wanted()) {
+          its.examples = its.examples.filter((other) => other !== example);
+          example.picture?.remove();
+          drawClass(its);
+          tell(`${example.file.name}: ${error.message}.`);
+        }
       }
     }
     progress.done(1);
@@ -226,8 +250,7 @@ const progress = {
 };
 
 function clear() {
-  generation++;
-  for (const its of classes) its.box.remove();
+  classes.forEach(discard);
   classes = [];
   find("problems").replaceChildren();
   addClass();
@@ -236,8 +259,9 @@ function clear() {
 }
 
 function addNamed(files) {
-  generation++;
-  for (const its of classes) its.box.remove();
+  const given = classes.some(({ examples }) => examples.length);
+  if (given && !confirm("Replace the classes and images on this page?")) return;
+  classes.forEach(discard);
   classes = [];
   const byName = Map.groupBy(files, ([name]) => name);
   const names = [...byName.keys()].sort();
@@ -254,6 +278,7 @@ function addFolder() {
 }
 
 async function addExample(name, folders) {
+  const mine = (opening = {});
   try {
     const files = await Promise.all(
       Object.entries(folders).flatMap(([label, paths]) =>
@@ -264,7 +289,7 @@ async function addExample(name, folders) {
         }),
       ),
     );
-    addNamed(files);
+    if (mine === opening) addNamed(files);
   } catch (error) {
     tell(`The example ${name} cannot be loaded: ${error.message}`);
   }
@@ -278,13 +303,15 @@ async function switchCamera() {
     for (const track of video.srcObject.getTracks()) track.stop();
     video.srcObject = null;
   } else {
+    find("camera-switch").disabled = true; // while the browser asks: a second click would open a second stream
     try {
-      if (!navigator.mediaDevices) throw new Error("a browser gives it only to pages from https, or from this computer");
+      if (!navigator.mediaDevices) throw new Error("browsers allow it only on pages served over https or from this computer");
       video.srcObject = await navigator.mediaDevices.getUserMedia({ video: true });
       await video.play();
     } catch (error) {
       tell(`The camera cannot be used: ${error.message}.`);
     }
+    find("camera-switch").disabled = false;
   }
   const off = !video.srcObject;
   video.hidden = off;
@@ -302,17 +329,28 @@ async function pictureFromCamera() {
 
 // --- 3. Training
 
+// Whether each class has a name of its own; two alike would be one in Python.
+function namedApart(used) {
+  find("problems").replaceChildren();
+  const apart = new Set(used.map(({ name }) => name)).size === used.length;
+  if (!apart) tell("Two classes have the same name. Give each a name of its own.");
+  return apart;
+}
+
 async function train() {
-  const used = classes.filter(({ examples }) => examples.length >= 2);
+  const used = classes.filter((its) => computed(its).length >= 2);
   const left_out = classes.filter((its) => its.examples.length && !used.includes(its));
-  const state = { names: used.map(({ name }) => name), network };
+  if (!namedApart(used)) return;
+  const state = { classes: used, network };
   const mine = (training = {});
   find("train").disabled = true;
   find("result").replaceChildren(element("p", { textContent: "Training …" }));
-  const found = await ask("train", { examples: used.map(({ examples }) => examples.map(({ values }) => values)) });
+  const found = await ask("train", { examples: used.map((its) => computed(its).map(({ values }) => values)) });
   if (mine !== training) return; // the images have changed meanwhile
   trained = { head: found.head, ...state };
   model = undefined;
+  find("model-text").textContent = "";
+  find("answers").replaceChildren();
   const [low, high] = interval(found.right, found.total);
   find("result").replaceChildren(
     element(
@@ -323,7 +361,7 @@ async function train() {
     ),
     element("p", { textContent: `Trained on ${counted(found.trained, "image")} of ${counted(used.length, "class")} in ${found.seconds.toFixed(1)} s.` }),
     ...(found.total < 30 ? [element("p", { textContent: "So few held-out images say little: the interval is wide. More images make it narrower." })] : []),
-    ...left_out.map(({ name }) => element("p", { textContent: `${name} has one image only, and was left out.` })),
+    ...left_out.map(({ name }) => element("p", { textContent: `${name} has only one image and was left out.` })),
     ...curve(found.curve, used.length),
   );
   refresh();
@@ -387,11 +425,11 @@ async function answer(files) {
 }
 
 async function probeSays(file) {
-  const { head, names } = trained;
+  const { head, classes: used } = trained;
   await load();
   const { values, picture } = await ask("features", { file });
   const p = predict(head, values);
-  return [names.map((name, k) => [name, p[k]]), picture];
+  return [used.map(({ name }, k) => [name, p[k]]), picture];
 }
 
 async function modelSays(file) {
@@ -403,7 +441,9 @@ async function modelSays(file) {
 // --- 5. The file for Python, and a model from Python
 
 function download() {
-  const { head, names, network: its } = trained;
+  const { head, classes: used, network: its } = trained;
+  if (!namedApart(used)) return;
+  const names = used.map(({ name }) => name);
   const { size, resize, mean, std, interpolation } = its.preprocessing;
   const weight = new Float32Array(names.length * its.channels);
   head.weight.forEach((row, k) => weight.set(row, k * its.channels));
@@ -431,7 +471,7 @@ async function openModel(file) {
   const text = find("model-text");
   text.textContent = `Opening ${file.name} …`;
   try {
-    loaded = undefined; // the worker holds one network
+    loaded = model = undefined; // the worker holds one network
     const names = await ask("model", { file });
     if (loaded) return; // images were given meanwhile, and another network with them
     model = names;

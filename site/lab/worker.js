@@ -55,7 +55,7 @@ const tasks = {
     const bytes = new Uint8Array(await file.arrayBuffer());
     const its = onnxMetadata(bytes);
     if (!its.class_names || !its.preprocessing) {
-      throw new Error("it does not say its classes and its preprocessing; helpers.export writes such files");
+      throw new Error("its metadata lacks the classes or the preprocessing; helpers.export writes files that have both");
     }
     await open(bytes);
     preprocessing = JSON.parse(its.preprocessing);

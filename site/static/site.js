@@ -70,10 +70,10 @@ function wakeExplorer(figure) {
     });
   }
 
-  caption.setAttribute("aria-live", "polite");
   for (const input of inputs) input.addEventListener("input", () => show(input));
   figure.prepend(panel);
   show();
+  caption.setAttribute("aria-live", "polite"); // only now: the first state need not be announced
 }
 
 // The service worker keeps what was read, for days without a network. What this page had fetched before the worker was
