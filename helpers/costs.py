@@ -115,7 +115,8 @@ def measure_steps(
 
     def seconds(loader: DataLoader[Any], work: Callable[[Any], None]) -> float:
         batches = (batch for _ in repeat(None) for batch in loader)
-        full, times = 0, []
+        times: list[float] = []
+        full = 0
         while len(times) <= steps:
             start = time.perf_counter()
             batch = next(batches)

@@ -78,6 +78,10 @@ def process_group(device: torch.device) -> Iterator[None]:
 
 def _connect(device: torch.device) -> Store:
     address, port = os.environ["MASTER_ADDR"], os.environ["MASTER_PORT"]
+    if device.type not in ("cpu", "cuda") and int(os.environ["WORLD_SIZE"]) > 1:
+        raise LessonError(
+            f"PyTorch connects no processes on {device.type}; compute on the CPU (--device cpu), or start one process."
+        )
     if device.type == "cuda":
         local = int(os.environ.get("LOCAL_RANK", "0"))
         if local >= torch.cuda.device_count():

@@ -1,5 +1,8 @@
 """What a reader can mend or has asked for ends in one line, not in a traceback."""
 
+# By these words of PyTorch's errors: on Linux and macOS, on Windows, on GPUs.
+MEMORY_IS_FULL = ("can't allocate memory", "not enough memory", "out of memory")
+
 
 class OneLine:
     """Shown by IPython as one line; `%debug` still reaches the traceback."""

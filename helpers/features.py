@@ -159,13 +159,14 @@ def extract_features(
     return gather_rows(features[: len(labels)]), gather_rows(np.array(labels))
 
 
-def linear_probe(features: np.ndarray, labels: np.ndarray, C: float = 0.01) -> "Pipeline":
+def linear_probe(features: np.ndarray, labels: np.ndarray, C: float = 0.01, intercept: bool = True) -> "Pipeline":
     """Logistic regression on standardised features: the quickest head for a frozen backbone.
 
     Args:
         features: (images, channels).
         labels: (images,), class indices.
         C: inverse strength of the L2 penalty; small, since there are more channels than images.
+        intercept: whether there is a bias; some heads have none.
 
     Returns:
         A fitted scikit-learn pipeline with `predict`, `predict_proba` and `score`.
@@ -181,7 +182,8 @@ def linear_probe(features: np.ndarray, labels: np.ndarray, C: float = 0.01) -> "
 
     if len(set(np.asarray(labels).tolist())) < 2:
         raise LessonError("All images have the same label: a probe needs images of at least two classes.")
-    probe = make_pipeline(StandardScaler(), LogisticRegression(C=C, max_iter=1000))
+    logistic = LogisticRegression(C=C, max_iter=1000, fit_intercept=intercept)
+    probe = make_pipeline(StandardScaler(with_mean=intercept), logistic)
     # Such small matrices take longer to share out than to multiply. On a busy machine, threads that wait for each other
     # made a fit of 50 ms take ten seconds.
     with threadpool_limits(1, "blas"):
@@ -242,18 +244,27 @@ def probe_head(model: nn.Module, loader: DataLoader[Any]) -> nn.Module:
             f"The head has {outputs} outputs, and the training images have the labels {_listed(present)}: each output "
             "needs images of its class; replace_head(model, num_classes) gives the model one output per class."
         )
-    fitted: Any = of_first(linear_probe(features, labels) if rank() == 0 else None)
+    fitted: Any = of_first(linear_probe(features, labels, intercept=head.bias is not None) if rank() == 0 else None)
     scaler, probe = fitted
     weight = torch.from_numpy(probe.coef_ / scaler.scale_)  # the head takes features as they are
-    bias = torch.from_numpy(probe.intercept_) - weight @ torch.from_numpy(scaler.mean_)
+    bias = torch.from_numpy(probe.intercept_ - weight.numpy() @ scaler.mean_ if head.bias is not None else np.zeros(1))
     if outputs == 2:  # scikit-learn has one score for two classes: their difference
         weight, bias = torch.cat([-weight, weight]) / 2, torch.cat([-bias, bias]) / 2
     if isinstance(head, nn.Conv2d):
         # SqueezeNet cuts its logits off below 0 before it averages them over the image. The same number added to all
         # of them changes no probability and keeps them above.
         bias = bias + 100
+    if hasattr(model, "get_classifier"):  # a distilled vision transformer of timm answers with the mean of two heads
+        others: list[Any] = [
+            model.get_submodule(name) for name in find_heads(model) if model.get_submodule(name) is not head
+        ]
+        for other in others:
+            nn.init.zeros_(other.weight)
+            nn.init.zeros_(other.bias)
+        weight, bias = weight * (1 + len(others)), bias * (1 + len(others))
     head.weight.copy_(weight.reshape(head.weight.shape))
-    head.bias.copy_(bias)
+    if head.bias is not None:
+        head.bias.copy_(bias)
     return model
 
 

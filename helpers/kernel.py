@@ -6,6 +6,8 @@
 from types import TracebackType
 from typing import Any
 
+from helpers.errors import MEMORY_IS_FULL
+
 
 def load_ipython_extension(shell: Any) -> None:
     """Let `shell` show a name that is not there yet, too little memory and a mistake shown on purpose as one line."""
@@ -21,7 +23,7 @@ def _show(
             ". If a cell above defines it, run the cells above first (in the menu: Run, Run All Above Selected Cell); "
             "if not, look for a typing mistake."
         )
-    elif isinstance(error, MemoryError) or "can't allocate memory" in line:  # torch says so in a RuntimeError
+    elif isinstance(error, MemoryError) or any(words in line for words in MEMORY_IS_FULL):
         line = (
             f"{kind.__name__}: this needs more memory than there is for you. Shut down other notebooks (in the menu: "
             "Kernel, Shut Down All Kernels), then run this one again; on a hub, ask your teacher for more."

@@ -3,6 +3,7 @@
 import copy
 from collections.abc import Iterator
 from contextlib import suppress
+from pickle import UnpicklingError
 from typing import Any
 
 import torch
@@ -64,7 +65,16 @@ def _build(architecture: str, weights: str | None = None, **options: Any) -> nn.
             f"torchvision's weights {weights} of {name} are not on this machine, and cannot be downloaded",
             "`make photos` brings those of resnet18 where there is a network (for a class: into a shared TORCH_HOME)",
         ):
-            model = torchvision.models.get_model(name, weights=weights, **options)
+            try:
+                model = torchvision.models.get_model(name, weights=weights, **options)
+            except (RuntimeError, EOFError, UnpicklingError) as error:
+                if weights is None:
+                    raise
+                reason = (str(error) or type(error).__name__).splitlines()[0]
+                raise LessonError(
+                    f"torchvision's weights {weights} of {name} are damaged, or something else came ({reason}); remove "
+                    f"their file from {torch.hub.get_dir()}/checkpoints, and run it again."
+                ) from error
     model.architecture = architecture  # a note, neither tensor nor layer
     return model
 

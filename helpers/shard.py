@@ -96,7 +96,7 @@ def _write_split(dataset: SampleDataset, folder: Path, split: str, megabytes: fl
         path = folder / f"{split}-{len(shards):06d}.tar"
         images = 0
         with path.open("wb") as file, tarfile.open(fileobj=file, mode="w") as tar:
-            while position is not None and file.tell() < megabytes * 1e6:
+            while position is not None and (not images or file.tell() < megabytes * 1e6):
                 source, label = dataset.samples[position]
                 key = f"{position:09d}"
                 _add(tar, key + Path(source).suffix.lower(), Path(source).read_bytes())
@@ -250,8 +250,9 @@ def _check(path: Path, shard: Shard) -> None:
 
 
 def is_sharded(folder: str | Path) -> bool:
-    """Whether a folder holds shards."""
-    return (Path(folder).expanduser() / INDEX).is_file()
+    """Whether a folder holds shards; an index alone may belong to something else."""
+    folder = Path(folder).expanduser()
+    return (folder / INDEX).is_file() and any(folder.glob("*.tar"))
 
 
 def shard_datasets(folder: str | Path, preprocessing: Preprocessing) -> dict[str, ShardDataset]:

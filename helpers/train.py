@@ -22,7 +22,7 @@ from helpers.costs import duration, measure_steps
 from helpers.data import SampleDataset, class_counts, make_dataloader, with_transform
 from helpers.devices import autocast_dtype, best_device, device_of
 from helpers.distributed import of_first, process_group, rank, replicate, world_size
-from helpers.errors import LessonError, Stopped
+from helpers.errors import MEMORY_IS_FULL, LessonError, Stopped
 from helpers.evaluation import accuracy, predict
 from helpers.features import probe_head
 from helpers.files import atomic_write
@@ -65,9 +65,7 @@ def _end(message: str, status: int = 1) -> int:
 
 
 def _is_out_of_memory(error: BaseException) -> bool:
-    return isinstance(error, (MemoryError, torch.OutOfMemoryError)) or any(
-        words in str(error) for words in ("can't allocate memory", "not enough memory")
-    )
+    return isinstance(error, MemoryError) or any(words in str(error) for words in MEMORY_IS_FULL)
 
 
 def _device(options: argparse.Namespace) -> torch.device:
@@ -84,6 +82,8 @@ def _device(options: argparse.Namespace) -> torch.device:
 
 def _run(options: argparse.Namespace) -> None:
     device, out = _device(options), Path(options.out).expanduser()
+    if out.is_dir():
+        raise LessonError(f"{out} is a folder; --out takes the name of a file, as in mine.safetensors.")
     preprocessing = preprocessing_of(options.weights)
     preprocessing = preprocessing.at(options.image_size or preprocessing.size)
     datasets = _datasets(options, preprocessing)
@@ -105,7 +105,10 @@ def _run(options: argparse.Namespace) -> None:
     if rank() == 0:
         save_model(out, model, class_names, preprocessing)
         atomic_write(_beside(out, ".md"), _card(options, model, preprocessing, datasets, measured).encode())
-        _beside(out, ".checkpoint").unlink(missing_ok=True)
+        if (
+            options.method == "fine-tune"
+        ):  # a probe has none; one that lies there belongs to a training that was stopped
+            _beside(out, ".checkpoint").unlink(missing_ok=True)
         _say(f"saved: {out} (ask it with `python -m helpers.predict {out} IMAGE...`)")
 
 
@@ -117,7 +120,7 @@ def _say(text: object) -> None:
 
 def _beside(out: Path, ending: str) -> Path:
     """Log, card and checkpoint bear the model's name."""
-    return out.with_name(out.stem + ending)
+    return out.with_name(out.name.removesuffix(".safetensors") + ending)
 
 
 def _processes() -> str:
@@ -141,6 +144,11 @@ def _datasets(options: argparse.Namespace, preprocessing: Preprocessing) -> Data
             warnings.simplefilter("ignore", UserWarning)  # of small classes: the report has named them
             datasets = folder_datasets(report, preprocessing, options.seed, options.skip_unreadable)
     _say(", ".join(f"{split} {len(part)}" for split, part in datasets.items()))
+    for split, part in datasets.items():
+        if len(part) < world_size():
+            raise LessonError(
+                f"{split} has {len(part)} images for {world_size()} processes; start at most {len(part)}."
+            )
     return datasets
 
 
@@ -152,7 +160,9 @@ def _set_norms(model: nn.Module, choice: str) -> None:
                 "Synchronised BatchNorm needs GPUs; `--batchnorm frozen` needs none, and does not depend on the number "
                 "of processes either."
             )
-        nn.SyncBatchNorm.convert_sync_batchnorm(model)
+        from timm.layers import convert_sync_batchnorm  # PyTorch's would drop the activations in timm's own BatchNorm
+
+        convert_sync_batchnorm(model)
     elif choice == "frozen" and any(isinstance(layer, BATCH_NORM) for layer in model.modules()):
         freeze_norms(model)
 
@@ -274,6 +284,11 @@ def _options(words: list[str]) -> argparse.Namespace:
             raise ValueError
         return number
 
+    def natural(text: str) -> int:
+        if (number := int(text)) < 0:
+            raise ValueError
+        return number
+
     parser = _Parser(prog="python -m helpers.train", description=__doc__.partition("\n")[0])
     add = parser.add_argument
     add("folder", metavar="FOLDER", help="images, in one folder per class, or in train/ and val/; or shards")
@@ -287,16 +302,18 @@ def _options(words: list[str]) -> argparse.Namespace:
     add("--batchnorm", choices=("frozen", "per-process", "synchronised"), default="frozen", help="(frozen)")
     add("--no-mirror", dest="mirror", action="store_false", help="do not flip images: letters, road signs")
     add("--patience", type=positive, metavar="N", help="stop N epochs after the best val loss, keep the best epoch")
-    add("--seed", type=int, default=0, metavar="N", help="of split, order and crops (0)")
+    add("--seed", type=natural, default=0, metavar="N", help="of split, order and crops (0)")
     add("--device", help="as in cpu, cuda or mps; the fastest there is")
     add("--precision", choices=("float32", "bfloat16", "float16"), help="what the device multiplies fastest")
-    add("--workers", type=int, default=0, metavar="N", help="processes that decode images, for each that trains (0)")
+    add(
+        "--workers", type=natural, default=0, metavar="N", help="processes that decode images, for each that trains (0)"
+    )
     add("--skip-unreadable", action="store_true", help="leave out files that cannot be read")
     add("--dry-run", action="store_true", help="say how long it takes and how much memory, and write nothing")
-    options = parser.parse_args(words)
-    if options.config:
-        options = parser.parse_args([*_words_of(options.config, parser), *words])
-    return options
+    first = _Parser(add_help=False)  # the file may hold what is required
+    first.add_argument("--config")
+    config = first.parse_known_args(words)[0].config
+    return parser.parse_args([*(_words_of(config, parser) if config else []), *words])
 
 
 def _words_of(config: str, parser: argparse.ArgumentParser) -> list[str]:

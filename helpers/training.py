@@ -342,7 +342,8 @@ def fine_tune(
 
     Raises:
         LessonError, Stopped: as `train_model`; also where a dataset cannot be given the recipe's transform. The model
-            then holds the weights that were best on `val`: half a cycle has not come to rest.
+            then holds the weights of the epoch that was best on `val`, since half a cycle has not come to rest; the
+            probe may have been better.
     """
     for split in ("train", "val"):
         if split not in datasets:
@@ -377,7 +378,7 @@ def fine_tune(
             curve=curve,
             recipe=recipe,
         )
-    kept = max(history["val_acc"]) if keep == "best" else history["val_acc"][-1]
+    kept = max(history["val_acc"]) if keep == "best" and curve else history["val_acc"][-1]
     if kept < probe_acc:
         model.load_state_dict(probed)
     return model, history | {"probe_acc": [probe_acc]}
@@ -452,6 +453,8 @@ def lr_range_test(
         The rates, and the loss at each, smoothed over some steps. Both end early where the loss has grown
         to four times its smallest value or is no longer a number.
     """
+    if len(loader) == 0:
+        raise LessonError("The loader has no batches: it needs images; with drop_last=True, batch_size of them.")
     before = copy.deepcopy((model.state_dict(), optimizer.state_dict()))
     device = device_of(model)
     factors = [group["lr"] / optimizer.param_groups[0]["lr"] for group in optimizer.param_groups]
@@ -461,20 +464,22 @@ def lr_range_test(
     mean = 0.0
     scaler = grad_scaler(device)
     train_mode(model)
-    for step, (x, y) in zip(range(steps), endless, strict=False):
-        rate = lowest * (highest / lowest) ** (step / (steps - 1))
-        for group, factor in zip(optimizer.param_groups, factors, strict=True):
-            group["lr"] = rate * factor
-        optimizer.zero_grad()
-        with autocast(device):
-            loss, _ = compute_loss(criterion, forward_checked(model, to_device(x, model)), y.to(device))
-        _step(loss, optimizer, None, scaler)
-        mean = 0.8 * mean + 0.2 * loss.item()
-        smooth = mean / (1 - 0.8 ** (step + 1))  # the mean began at 0
-        if not math.isfinite(smooth) or smooth > 4 * min(losses, default=smooth):
-            break
-        rates.append(rate)
-        losses.append(smooth)
-    model.load_state_dict(before[0])
-    optimizer.load_state_dict(before[1])
+    try:
+        for step, (x, y) in zip(range(steps), endless, strict=False):
+            rate = lowest * (highest / lowest) ** (step / (steps - 1))
+            for group, factor in zip(optimizer.param_groups, factors, strict=True):
+                group["lr"] = rate * factor
+            optimizer.zero_grad()
+            with autocast(device):
+                loss, _ = compute_loss(criterion, forward_checked(model, to_device(x, model)), y.to(device))
+            _step(loss, optimizer, None, scaler)
+            mean = 0.8 * mean + 0.2 * loss.item()
+            smooth = mean / (1 - 0.8 ** (step + 1))  # the mean began at 0
+            if not math.isfinite(smooth) or smooth > 4 * min(losses, default=smooth):
+                break
+            rates.append(rate)
+            losses.append(smooth)
+    finally:  # also after the stop button
+        model.load_state_dict(before[0])
+        optimizer.load_state_dict(before[1])
     return rates, losses

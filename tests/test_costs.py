@@ -52,7 +52,8 @@ def test_it_agrees_with_imagenet_in_an_hour():
 
 
 @pytest.mark.parametrize(
-    ("seconds", "said"), [(0.2, "0.2 s"), (9.96, "10 s"), (40, "40 s"), (600, "10 min"), (9000, "2.5 h"), (2e6, "23.1 days")]
+    ("seconds", "said"),
+    [(0.2, "0.2 s"), (9.96, "10 s"), (40, "40 s"), (600, "10 min"), (9000, "2.5 h"), (2e6, "23.1 days")],
 )
 def test_durations_are_said_as_people_say_them(seconds, said):
     assert duration(seconds) == said

@@ -278,6 +278,15 @@ def test_an_address_that_does_not_answer_is_one_line(launched):
     line(error)
 
 
+def test_processes_on_a_mac_s_gpu_are_refused(launched):
+    """gloo does not know it, and nothing else connects there."""
+    launched(0, 1)
+    with pytest.raises(LessonError, match="no processes on mps; compute on the CPU") as error:  # noqa: SIM117
+        with process_group(torch.device("mps")):
+            pass
+    line(error)
+
+
 def test_alone_nothing_is_connected():
     with process_group(CPU):
         assert not dist.is_initialized() and (distributed.world_size(), rank()) == (1, 0)

@@ -6,6 +6,7 @@ import torch
 import torchvision
 from sklearn.linear_model import LogisticRegression
 from threadpoolctl import threadpool_info, threadpool_limits
+from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 from torchvision.models import resnet18
 
@@ -200,6 +201,21 @@ def test_every_family_s_head_answers_as_its_probe(architecture, size, num_classe
     with torch.inference_mode():
         said = torch.cat([model.eval()(x).softmax(1) for x, _ in loader])
     np.testing.assert_allclose(said, linear_probe(features, labels).predict_proba(features), atol=1e-4)
+
+
+def test_a_distilled_transformer_answers_with_the_mean_of_two_heads():
+    test_every_family_s_head_answers_as_its_probe("deit_tiny_distilled_patch16_224", 224, 3)
+
+
+@pytest.mark.parametrize("outputs", [2, 3])
+def test_a_head_without_a_bias_answers_as_a_probe_without_one(outputs):
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, outputs, bias=False))
+    loader = DataLoader(TensorDataset(torch.rand(12, 4), torch.arange(12) % outputs), batch_size=5)
+    features, labels = penultimate_features(probe_head(model, loader), loader)
+    expected = linear_probe(features, labels, intercept=False).predict_proba(features)
+    with torch.inference_mode():
+        np.testing.assert_allclose(torch.cat([model(x).softmax(1) for x, _ in loader]), expected, atol=1e-4)
 
 
 def test_tokens_go_back_into_their_square():

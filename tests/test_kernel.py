@@ -50,6 +50,14 @@ def test_too_little_memory_is_one_line_with_its_remedy(run, source):
     assert "more memory than there is" in line and "Shut Down All Kernels" in line
 
 
+@pytest.mark.parametrize(
+    "words", ["DefaultCPUAllocator: not enough memory: you tried to allocate 4 bytes.", "CUDA out of memory."]
+)
+def test_so_it_is_on_windows_and_on_a_gpu(run, words):
+    (line,) = run(f"raise RuntimeError({words!r})")
+    assert "more memory than there is" in line
+
+
 def test_other_errors_show_where_they_are(run):
     assert len(run("[1, 2][3]")) > 1
     run("import types\nlibrary = types.ModuleType('library')\nexec('def f(): return probe', vars(library))")

@@ -438,6 +438,15 @@ def test_without_the_file_torchvision_would_ask_the_network(tmp_path, monkeypatc
         load_model("IMAGENET1K_V1", "resnet18")
 
 
+def test_damaged_weights_of_torchvision_are_one_line(monkeypatch, tmp_path):
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    (tmp_path / "hub" / "checkpoints").mkdir(parents=True)
+    (tmp_path / "hub" / "checkpoints" / "resnet18-f37072fd.pth").write_bytes(b"x" * 1000)
+    with pytest.raises(LessonError, match="weights IMAGENET1K_V1 of resnet18 are damaged") as error:
+        load_model("IMAGENET1K_V1", "resnet18")
+    assert len(str(error.value).splitlines()) == 1
+
+
 def test_weights_that_are_not_here_and_cannot_come_are_one_line(monkeypatch, tmp_path):
     def offline(*_args, **_kwargs):
         raise urllib.error.URLError(OSError(-2, "Name or service not known"))

@@ -118,12 +118,19 @@ def test_webdataset_reads_them(written, numbered):
     assert all(label == numbered.targets[first_pixel(image)] for image, label in found)
 
 
+@pytest.mark.parametrize("megabytes", [0, -1, float("nan")])
+def test_the_smallest_shard_holds_an_image(numbered, tmp_path, megabytes):
+    splits = write_shards({"train": numbered}, tmp_path / "shards", megabytes=megabytes)
+    assert [shard.images for shard in splits["train"]] == [1] * IMAGES
+
+
 def test_the_recipe_trains_on_shards(tmp_path):
     write_shards(
         {split: SampleDataset(part.samples, part.classes) for split, part in small_datasets(tmp_path / "i").items()},
         tmp_path / "shards",
         megabytes=0.005,
     )
+    (tmp_path / "i" / "index.json").write_text('{"license": "MIT"}')  # of another program
     assert is_sharded(tmp_path / "shards") and not is_sharded(tmp_path / "i")
     parts = shard_datasets(tmp_path / "shards", PREPROCESSING)
     _, history = fine_tune(network(CPU), parts, PREPROCESSING, num_epochs=2, batch_size=8)

@@ -13,6 +13,7 @@ from support.images import fill_with_insects
 from helpers import train, training
 from helpers.checkpoints import History
 from helpers.inference import load_saved
+from helpers.models import load_model
 
 SMALL = ("--weights", "embedded", "--image-size", "32", "--epochs", "2", "--device", "cpu")
 
@@ -120,6 +121,48 @@ def test_another_recipe_is_refused_and_nothing_is_touched(command, tmp_path, cap
         assert {name: (tmp_path / name).read_bytes() for name in left(tmp_path)} == before
 
 
+def test_a_probe_leaves_the_checkpoint_of_a_stopped_fine_tuning(command, tmp_path):
+    with pytest.MonkeyPatch.context() as patch:
+        stopped_after(patch, 1)
+        assert command() == 130
+    checkpoint = (tmp_path / "mine.checkpoint").read_bytes()
+    assert command("--method", "probe") == 0
+    assert (tmp_path / "mine.checkpoint").read_bytes() == checkpoint
+
+
+@pytest.mark.parametrize("out", ["mine.md", "mine.checkpoint", "mine.v2"])
+def test_no_name_takes_the_place_of_another_file(command, tmp_path, out):
+    others = ["mine.csv", "mine.safetensors"]
+    for name in others:
+        (tmp_path / name).write_bytes(b"of an earlier training")
+    assert command("--epochs", 1, out=out) == 0
+    assert load_saved(tmp_path / out).class_names == ["ants", "bees"]
+    assert all((tmp_path / name).read_bytes() == b"of an earlier training" for name in others)
+    assert left(tmp_path) == sorted([*others, out, f"{out}.csv", f"{out}.md"])
+
+
+def test_a_folder_is_no_name_for_a_model(command, tmp_path, capsys):
+    assert command(out="") == 1
+    assert (
+        capsys.readouterr().err == f"{tmp_path} is a folder; --out takes the name of a file, as in mine.safetensors.\n"
+    )
+
+
+def test_each_process_needs_an_image_of_each_split(command, capsys, monkeypatch):
+    monkeypatch.setattr(train, "world_size", lambda: 8)
+    assert command() == 1
+    assert capsys.readouterr().err == "val has 6 images for 8 processes; start at most 6.\n"
+
+
+def test_synchronised_norms_keep_the_activations(monkeypatch):
+    """Those within timm's own BatchNorm, too."""
+    monkeypatch.setattr(train, "device_of", lambda model: torch.device("cuda"))
+    model, x = load_model(None, "tf_efficientnet_lite0").eval(), torch.rand(1, 3, 64, 64)
+    before = model(x)
+    train._set_norms(model, "synchronised")
+    torch.testing.assert_close(model.eval()(x), before)
+
+
 def test_early_stopping_ends_it_and_keeps_the_best_epoch(command, tmp_path, monkeypatch):
     monkeypatch.setattr(train, "early_stopping", lambda patience: lambda history: len(history["lr"]) == patience)
     kept = []
@@ -172,7 +215,13 @@ CPU_IS_FULL = "[enforce fail at alloc_cpu.cpp:127] data. DefaultCPUAllocator: ca
 
 
 @pytest.mark.parametrize(
-    "error", [torch.OutOfMemoryError("CUDA out of memory"), MemoryError(), RuntimeError(CPU_IS_FULL)]
+    "error",
+    [
+        torch.OutOfMemoryError("CUDA out of memory"),
+        MemoryError(),
+        RuntimeError(CPU_IS_FULL),
+        RuntimeError("MPS backend out of memory (MPS allocated: 5.56 GB, max allowed: 6.80 GB)."),
+    ],
 )
 def test_a_full_memory_is_one_line_and_leaves_the_earlier_model(command, tmp_path, capsys, monkeypatch, error):
     (tmp_path / "mine.safetensors").write_bytes(b"earlier")
@@ -209,6 +258,8 @@ def test_a_file_holds_options_and_the_command_line_has_the_last_word(tmp_path):
         tmp_path, 'epochs = 4\nweights = "embedded"\nno-mirror = true\ndry-run = false', "--epochs", "7"
     )
     assert (options.epochs, options.weights, options.mirror, options.dry_run) == (7, "embedded", False, False)
+    (tmp_path / "all.toml").write_text('out = "theirs"')
+    assert train._options(["images", "--config", str(tmp_path / "all.toml")]).out == "theirs"
 
 
 @pytest.mark.parametrize(
@@ -219,6 +270,8 @@ def test_a_file_holds_options_and_the_command_line_has_the_last_word(tmp_path):
         ("epochs = 'many'", "invalid positive value: 'many'"),
         ("epochs = ", "cannot be read"),
         ("epochs = 0", "invalid positive value: '0'"),
+        ("workers = -1", "invalid natural value: '-1'"),
+        ("seed = -1", "invalid natural value: '-1'"),
     ],
 )
 def test_a_wrong_file_of_options_is_one_line(tmp_path, capsys, text, message):

@@ -228,6 +228,30 @@ def test_the_finder_tries_rates_and_puts_all_back():
     assert optimizer.state_dict() == state
 
 
+def test_a_stopped_finder_puts_all_back_as_well():
+    model, looks = tiny_model(), []
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9)
+    weights, state = copy.deepcopy((model.state_dict(), optimizer.state_dict()))
+
+    def stopped(logits, labels):
+        looks.append(logits)
+        if len(looks) == 5:
+            raise KeyboardInterrupt
+        return nn.functional.cross_entropy(logits, labels)
+
+    with pytest.raises(KeyboardInterrupt):
+        lr_range_test(model, tiny_loaders()["train"], stopped, optimizer, 1e-2, 1)
+    assert all(torch.equal(weights[key], value) for key, value in model.state_dict().items())
+    assert optimizer.state_dict() == state
+
+
+def test_a_finder_needs_a_batch():
+    model = tiny_model()
+    loader = DataLoader(TensorDataset(torch.rand(3, 3, 8, 8), torch.zeros(3).long()), batch_size=4, drop_last=True)
+    with pytest.raises(LessonError, match="The loader has no batches"):
+        lr_range_test(model, loader, nn.CrossEntropyLoss(), torch.optim.SGD(model.parameters(), lr=0.1))
+
+
 def test_the_finder_stops_where_the_loss_explodes():
     model = tiny_model()
     optimizer = torch.optim.SGD(model.parameters(), lr=1)
@@ -439,8 +463,9 @@ def test_which_layers_fine_tune_trains(choose, options, trained):
     assert [parameter.requires_grad for parameter in model.parameters()] == needed, "as the reader left it"
 
 
+@pytest.mark.parametrize("options", [{}, {"keep": "best", "curve": False}])
 @pytest.mark.parametrize(("tuned_acc", "kept"), [(0.9, "probe"), (1.0, "tuned")])
-def test_fine_tune_ends_as_the_probe_where_val_says_so(monkeypatch, tuned_acc, kept):
+def test_fine_tune_ends_as_the_probe_where_val_says_so(monkeypatch, tuned_acc, kept, options):
     """The probe has all of `val` right here; the training is a pretended one."""
     states = {}
 
@@ -449,13 +474,14 @@ def test_fine_tune_ends_as_the_probe_where_val_says_so(monkeypatch, tuned_acc, k
         with torch.no_grad():
             model[0].weight.add_(1)
         states["tuned"] = copy.deepcopy(model.state_dict())
-        return model, {"val_acc": [0.2, tuned_acc]}
+        return model, {"val_acc": [math.nan if options else 0.2, tuned_acc]}
 
     monkeypatch.setattr("helpers.training.train_model", trained)
     torch.manual_seed(0)
     model = nn.Sequential(nn.Conv2d(3, 8, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 2))
-    model, history = fine_tune(model, {"train": Colours(), "val": prepared(Colours())}, Preprocessing(16))
-    assert history == {"val_acc": [0.2, tuned_acc], "probe_acc": [1.0]}
+    datasets = {"train": Colours(), "val": prepared(Colours())}
+    model, history = fine_tune(model, datasets, Preprocessing(16), **options)
+    assert (history["val_acc"][-1], history["probe_acc"]) == (tuned_acc, [1.0])
     assert all(torch.equal(value, states[kept][name]) for name, value in model.state_dict().items())
 
 

@@ -27,7 +27,7 @@ CONTENTS = dedent("""\
     ```
     """)
 FOOT = '<p style="width: 100%; text-align: center; font-size: 8px"><span class="pageNumber"></span></p>'
-# Pictures that wait until they are scrolled to would not come. A link to what is in the book jumps there; what is not is
+# Pictures that wait until they are scrolled to would not come. A link to what is in the book jumps there; the rest is
 # on the web. Sphinx writes both as `#document-PAGE#PLACE`.
 FOR_PAPER = """([here, home]) => {
     for (const picture of document.images) picture.loading = "eager";

@@ -207,7 +207,8 @@ def _squares(sample: torch.Tensor) -> float:
 @exercises.add(
     hints=(
         "Correctly prepared numbers lie between about -2.1 and 2.6.",
-        "From 0 to 1: scaled, and nothing else. More than a thousand: numbers up to 255 were divided by a std of about 0.22.",
+        "From 0 to 1: scaled, and nothing else. More than a thousand: numbers up to 255 were divided by a std of about "
+        "0.22.",
         "Twice: 2.6 minus 0.4, divided by 0.22, is about 10.",
     ),
     answer="""

@@ -176,8 +176,8 @@ def q5(test_images: Answer) -> str:
 @exercises.add(
     hints=(
         "Put your images into one folder per class, and run `check_folder` on it first.",
-        "`my_network, parts = train_on(folder, preprocessing)`, then `save_model(path, my_network, parts['train'].classes, "
-        "preprocessing)`.",
+        "`my_network, parts = train_on(folder, preprocessing)`, then `save_model(path, my_network, "
+        "parts['train'].classes, preprocessing)`.",
         "The new images: some that you set aside before, in folders with the names of the classes.",
     ),
     answer="""
