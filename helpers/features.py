@@ -247,7 +247,7 @@ def probe_head(model: nn.Module, loader: DataLoader[Any]) -> nn.Module:
     fitted: Any = of_first(linear_probe(features, labels, intercept=head.bias is not None) if rank() == 0 else None)
     scaler, probe = fitted
     weight = torch.from_numpy(probe.coef_ / scaler.scale_)  # the head takes features as they are
-    bias = torch.from_numpy(probe.intercept_ - weight.numpy() @ scaler.mean_ if head.bias is not None else np.zeros(1))
+    bias = torch.from_numpy(probe.intercept_) - weight @ torch.from_numpy(scaler.mean_)
     if outputs == 2:  # scikit-learn has one score for two classes: their difference
         weight, bias = torch.cat([-weight, weight]) / 2, torch.cat([-bias, bias]) / 2
     if isinstance(head, nn.Conv2d):

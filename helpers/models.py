@@ -3,7 +3,6 @@
 import copy
 from collections.abc import Iterator
 from contextlib import suppress
-from pickle import UnpicklingError
 from typing import Any
 
 import torch
@@ -67,7 +66,9 @@ def _build(architecture: str, weights: str | None = None, **options: Any) -> nn.
         ):
             try:
                 model = torchvision.models.get_model(name, weights=weights, **options)
-            except (RuntimeError, EOFError, UnpicklingError) as error:
+            except OSError:
+                raise
+            except Exception as error:  # each way of being damaged has an error of its own
                 if weights is None:
                     raise
                 reason = (str(error) or type(error).__name__).splitlines()[0]

@@ -7,7 +7,7 @@ from torch import nn
 from helpers.devices import best_device
 from helpers.exercises import CORRECT, lesson_03, lesson_04, lesson_07
 
-pytest.importorskip("support.pretend_device")
+pytest.importorskip("support.pretend_device", exc_type=ImportError)
 MOVE = "inputs, labels = inputs.to(device), labels.to(device)\n"
 
 

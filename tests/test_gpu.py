@@ -79,6 +79,7 @@ def test_a_checkpoint_resumes_on_the_same_device_and_on_the_other(device, datase
 
 @pytest.mark.parametrize("dtype", [None, torch.float16], ids=["of the device", "float16"])
 def test_mixed_precision_learns_as_float32_does(dtype, device, datasets, monkeypatch):
+    monkeypatch.delenv("TL_PRECISION")
     dtype = dtype or autocast_dtype(device)
     if dtype == torch.float32:
         pytest.skip(f"helpers.devices takes float32 on {device.type}")

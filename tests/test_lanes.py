@@ -10,7 +10,8 @@ from tools.environment import ROOT
 pytestmark = pytest.mark.quick
 
 TESTS = sorted((ROOT / "tests").glob("test_*.py"))
-PROGRAMS = [path for folder in ("helpers", "tools", "benchmarks", "data") for path in (ROOT / folder).rglob("*.py")]
+FOLDERS = ("helpers", "tools", "benchmarks", "recipes")
+PROGRAMS = [path for folder in FOLDERS for path in (ROOT / folder).rglob("*.py")]
 LANES = {"quick", "nightly"}  # all others are those of `make test`
 
 
@@ -35,6 +36,17 @@ def marks_of(path: Path) -> set[str]:
 @pytest.mark.parametrize("path", TESTS, ids=lambda path: path.name)
 def test_no_test_imports_another(path):
     assert not [name for name in imported_by(path) if name.startswith("test")]
+
+
+def test_each_folder_of_programs_is_there():
+    assert {path.relative_to(ROOT).parts[0] for path in PROGRAMS} == set(FOLDERS)
+
+
+def test_a_machine_with_an_accelerator_skips_the_pretended_one():
+    """pytest skips for an ImportError only if it is told so; else it would run no test at all."""
+    lines = [line for path in TESTS for line in path.read_text(encoding="utf-8").splitlines()]
+    asked = [line for line in lines if line.startswith('pytest.importorskip("support.pretend_device"')]
+    assert asked and all("exc_type=ImportError" in line for line in asked)
 
 
 def test_no_program_needs_the_tests():

@@ -16,11 +16,15 @@ def test_connections_leave_not():
         out.connect((ELSEWHERE, 80))
     with socket.socket() as out, pytest.raises(network_guard.NetworkBlocked, match=ELSEWHERE):
         out.connect_ex((ELSEWHERE, 80))
+    with socket.socket(type=socket.SOCK_DGRAM) as out, pytest.raises(network_guard.NetworkBlocked, match=ELSEWHERE):
+        out.sendto(b"", (ELSEWHERE, 80))
 
 
 def test_names_are_not_looked_up():
     with pytest.raises(network_guard.NetworkBlocked, match=r"example\.org"):
         socket.getaddrinfo("example.org", 443)
+    with pytest.raises(network_guard.NetworkBlocked, match=r"example\.org"):
+        socket.gethostbyname("example.org")
 
 
 def test_urllib_cannot_hide_the_attempt():

@@ -53,9 +53,8 @@ def site() -> Path:
 
 def sources() -> list[Path]:
     """What the site is built from."""
-    tools = [Path(module.__file__) for module in (lab_files, web_edition, web_pages)]
-    folders = [path for name in ("helpers", "notebooks", "site") for path in (ROOT / name).rglob("*.*")]
-    return [path for path in (*folders, *web_pages.documents(), *tools) if "__pycache__" not in path.parts]
+    folders = [path for name in ("helpers", "notebooks", "site", "tools") for path in (ROOT / name).rglob("*.*")]
+    return [path for path in (*folders, *web_pages.documents()) if "__pycache__" not in path.parts]
 
 
 @pytest.fixture(scope="session")
@@ -217,6 +216,27 @@ def test_the_docstrings_are_there(edition):
     assert "linear_probe" in page
     assert "Logistic regression on standardised features" in page
     assert 'class="nv">`' not in page
+
+
+@pytest.mark.parametrize("ci", [True, False])
+def test_what_ci_publishes_is_whole(monkeypatch, ci):
+    monkeypatch.setattr(web_edition, "build", lambda: ["the browser lab"])
+    monkeypatch.setattr(web_edition.environment, "enter", lambda: None)
+    monkeypatch.setenv("CI", "true") if ci else monkeypatch.delenv("CI", raising=False)
+    assert web_edition.main() == int(ci)
+
+
+def test_the_states_of_an_explorer_know_all_helpers(tmp_path, monkeypatch):
+    """A map of a network is drawn by `explain.py`, not by the explorer."""
+    cell = nbformat.v4.new_code_cell("explorer")
+    notebook = nbformat.v4.new_notebook(cells=[cell])
+    (tmp_path / "helpers").mkdir()
+    monkeypatch.setattr(web_pages, "ROOT", tmp_path)
+    names = set()
+    for code in ("one", "two"):
+        (tmp_path / "helpers" / "explain.py").write_text(code)
+        names.add(web_pages.explorer_name(tmp_path / "00.ipynb", notebook, cell))
+    assert len(names) == 2
 
 
 def test_without_npm_the_rest_is_built_and_that_is_said(tmp_path, monkeypatch):

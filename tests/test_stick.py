@@ -1,6 +1,8 @@
 """A stick for a class without a network, and the laptop that is set up from it. No package is downloaded here."""
 
+import os
 import shutil
+import signal
 import subprocess
 import sys
 from collections import namedtuple
@@ -65,6 +67,14 @@ def test_the_web_edition_is_taken_along_where_it_is_built(tmp_path, monkeypatch,
         (tmp_path / "build" / "site" / "notebooks" / "00.html").write_text("lesson")
     assert stick.copy_site(tmp_path / "stick") is built
     assert (tmp_path / "stick" / "site" / "notebooks" / "00.html").exists() is built
+
+
+@needs_git
+def test_what_is_gone_leaves_a_stick_that_is_filled_again(filled):
+    old = filled / "lessons" / "notebooks" / "99_old.ipynb"
+    old.touch()
+    stick.copy_lessons(filled)
+    assert not old.exists() and (filled / "lessons" / "notebooks" / "00_start_here.ipynb").is_file()
 
 
 @needs_git
@@ -175,6 +185,37 @@ def test_a_set_up_that_fails_ends_in_one_line(tmp_path, monkeypatch):
     monkeypatch.setattr(start, "copy_lessons", full)
     with pytest.raises(SystemExit, match="No space left on device. The same command starts it afresh.$"):
         start.main()
+
+
+def test_a_set_up_that_is_stopped_ends_in_one_line(tmp_path, monkeypatch):
+    def stopped(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(start, "copy_lessons", stopped)
+    monkeypatch.setattr(sys, "argv", ["start.py", str(tmp_path / "lessons")])
+    with pytest.raises(SystemExit, match="did not finish. The same command starts it afresh"):
+        start.main()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no groups of processes")
+def test_ctrl_c_is_for_jupyterlab(tmp_path):
+    """It asks what is meant; the program that started it waits for its answer."""
+    folder = tmp_path / "lessons"
+    (folder / "notebooks").mkdir(parents=True)
+    lab = start.python_of(folder)
+    lab.parent.mkdir(parents=True)
+    (folder / ".venv" / "ready").touch()
+    lab.write_text("#!/bin/sh\ntrap 'echo asked; exit 0' INT\necho up\nwhile :; do sleep 0.05; done\n")
+    lab.chmod(0o755)
+    program = [sys.executable, str(ROOT / "tools" / "start_from_stick.py"), str(folder)]
+    with subprocess.Popen(
+        program, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+    ) as running:
+        while running.stdout.readline().strip() != "up":
+            pass
+        os.killpg(running.pid, signal.SIGINT)
+        said, errors = running.communicate(timeout=30)
+    assert (running.returncode, said.strip(), errors) == (0, "asked", "")
 
 
 def test_a_folder_of_something_else_is_left_alone(tmp_path):

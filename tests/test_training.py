@@ -14,7 +14,7 @@ from torch.utils.data import ConcatDataset, DataLoader, Dataset, Subset, TensorD
 from torchvision.datasets.vision import VisionDataset
 
 from helpers.data import CachedDataset, image_datasets, make_dataloader, make_dataloaders, with_transform
-from helpers.devices import autocast
+from helpers.devices import autocast, autocast_dtype
 from helpers.errors import LessonError, Stopped
 from helpers.features import extract_features, linear_probe
 from helpers.models import freeze, freeze_norms, load_model
@@ -342,7 +342,8 @@ def test_mixed_labels_count_as_the_larger_share():
     assert loss == pytest.approx(nn.CrossEntropyLoss()(batches[0][0], shares).item())
 
 
-def test_precision_is_sixteen_bits_where_the_hardware_has_them():
+def test_precision_is_sixteen_bits_where_the_hardware_has_them(monkeypatch):
+    monkeypatch.delenv("TL_PRECISION")
     layer, x = nn.Linear(2, 2), torch.rand(1, 2)
     with autocast(torch.device("cpu")):
         kind = layer(x).dtype
@@ -352,6 +353,13 @@ def test_precision_is_sixteen_bits_where_the_hardware_has_them():
             assert not torch.equal(before, layer(x)), "the weights of now, not a cast of earlier ones"
     native = torch.cpu.get_capabilities().get("avx512_bf16", False)
     assert kind == (torch.bfloat16 if native else torch.float32)
+
+
+def test_tests_and_lessons_compute_in_float32_everywhere(monkeypatch):
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": True})
+    assert autocast_dtype(torch.device("cpu")) == torch.float32
+    monkeypatch.delenv("TL_PRECISION")
+    assert autocast_dtype(torch.device("cpu")) == torch.bfloat16
 
 
 def test_fine_tune_is_the_recipe():

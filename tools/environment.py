@@ -20,6 +20,7 @@ def enter() -> None:
         os.environ.pop(name, None)
     os.environ["TL_TRACK"] = "embedded"
     os.environ["TL_DEVICE"] = "cpu"  # of the reference; tests choose others
+    os.environ["TL_PRECISION"] = "float32"  # some processors multiply bfloat16 in hardware
     os.environ["PYTHONHASHSEED"] = "0"
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # more cores run more notebooks at once
     # glibc keeps the memory of large tensors instead of giving it back each time: a tenth of the processor's time.

@@ -9,6 +9,7 @@ On Windows it is `python`. `make stick` puts this file there, under that name. I
 import os
 import platform
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -73,6 +74,9 @@ def main() -> int:
         install(stick, folder)
     except (OSError, subprocess.CalledProcessError) as error:
         sys.exit(f"The set-up did not finish: {error}. The same command starts it afresh.")
+    except KeyboardInterrupt:
+        sys.exit("\nThe set-up did not finish. The same command starts it afresh.")
+    signal.signal(signal.SIGINT, lambda *_: None)  # JupyterLab asks what is meant by it; here we only wait
     lab = [python_of(folder), "-m", "jupyterlab", "notebooks/00_start_here.ipynb"]
     return subprocess.run(lab, cwd=folder).returncode
 

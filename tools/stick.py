@@ -34,7 +34,9 @@ def tracked_files() -> list[Path]:
 
 def copy_lessons(stick: Path) -> None:
     """Copies what git tracks to `lessons`, and start.py beside it."""
-    for file in tracked_files():
+    files = tracked_files()  # first: where git knows nothing, the stick stays as it is
+    shutil.rmtree(stick / "lessons", ignore_errors=True)  # a lesson may have another name since last term
+    for file in files:
         copy = stick / "lessons" / file
         copy.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(ROOT / file, copy)
@@ -46,7 +48,8 @@ def copy_site(stick: Path) -> bool:
     built = ROOT / "build" / "site"
     if not (built / "index.html").is_file():
         return False
-    shutil.copytree(built, stick / "site", dirs_exist_ok=True)
+    shutil.rmtree(stick / "site", ignore_errors=True)
+    shutil.copytree(built, stick / "site")
     return True
 
 

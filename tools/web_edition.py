@@ -6,6 +6,7 @@ What npm brings (the runtime of the browser lab) and what `make explorers` rende
 what is left out is said.
 """
 
+import os
 import re
 import shutil
 import sys
@@ -97,10 +98,11 @@ def without_barriers(page: str) -> str:
 
 def main() -> int:
     environment.enter()
-    for line in build():
+    left_out = build()
+    for line in left_out:
         print(f"Left out: {line}.", file=sys.stderr)
     print(f"{BUILT.relative_to(ROOT)}/index.html")
-    return 0
+    return int("CI" in os.environ and bool(left_out))  # what CI publishes is whole
 
 
 if __name__ == "__main__":

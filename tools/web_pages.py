@@ -178,7 +178,7 @@ def has_states(cell: NotebookNode) -> bool:
 def explorer_name(path: Path, notebook: NotebookNode, cell: NotebookNode) -> str:
     """A name for the states of an explorer; it changes with the code that leads to them."""
     code = [other.source for other in notebook.cells if other.cell_type == "code"]
-    helpers = [(ROOT / "helpers" / name).read_text(encoding="utf-8") for name in ("widgets.py", "plots.py")]
+    helpers = [path.read_text(encoding="utf-8") for path in sorted((ROOT / "helpers").rglob("*.py"))]
     digest = sha256("\0".join([*code[: code.index(cell.source) + 1], *helpers]).encode()).hexdigest()
     return f"{path.stem}-{digest[:8]}"
 

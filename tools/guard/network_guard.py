@@ -32,23 +32,24 @@ def install() -> None:
     """Guards every socket and every look-up of this process; a second call changes nothing."""
     if hasattr(socket, "unguarded_getaddrinfo"):
         return
-    socket.unguarded_getaddrinfo = getaddrinfo = socket.getaddrinfo
-    connect, connect_ex = socket.socket.connect, socket.socket.connect_ex
+    socket.unguarded_getaddrinfo = socket.getaddrinfo
 
-    def guarded_getaddrinfo(host, *args, **kwargs):
-        refuse_unless_local(host)
-        return getaddrinfo(host, *args, **kwargs)
+    def guarded_look_up(look_up):
+        def guarded(host, *args, **kwargs):
+            refuse_unless_local(host)
+            return look_up(host, *args, **kwargs)
 
-    def guarded_connect(self, address):
-        if isinstance(address, tuple):  # a Unix socket's address is a path
-            refuse_unless_local(address[0])
-        return connect(self, address)
+        return guarded
 
-    def guarded_connect_ex(self, address):
-        if isinstance(address, tuple):
-            refuse_unless_local(address[0])
-        return connect_ex(self, address)
+    def guarded_send(send):
+        def guarded(self, *args):
+            if args and isinstance(args[-1], tuple):  # a Unix socket's address is a path
+                refuse_unless_local(args[-1][0])
+            return send(self, *args)
 
-    socket.getaddrinfo = guarded_getaddrinfo
-    socket.socket.connect = guarded_connect
-    socket.socket.connect_ex = guarded_connect_ex
+        return guarded
+
+    for name in ("getaddrinfo", "gethostbyname", "gethostbyname_ex"):
+        setattr(socket, name, guarded_look_up(getattr(socket, name)))
+    for name in ("connect", "connect_ex", "sendto"):
+        setattr(socket.socket, name, guarded_send(getattr(socket.socket, name)))

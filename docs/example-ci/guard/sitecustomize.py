@@ -2,14 +2,25 @@
 
 import socket
 
-connect = socket.socket.connect
+LOCAL = (None, "", "127.0.0.1", "::1", "localhost", socket.gethostname())
+connect, getaddrinfo = socket.socket.connect, socket.getaddrinfo
+
+
+def refuse_unless_local(host):
+    """Another machine, by name or number, raises what no code that forgives an OSError can hide."""
+    if host not in LOCAL:
+        raise RuntimeError(f"Notebooks run with the network off; this one asked for {host!r}.")
 
 
 def guarded_connect(self, address):
-    """As `connect`; an address of another machine raises what no code that forgives an OSError can hide."""
-    if isinstance(address, tuple) and address[0] not in ("127.0.0.1", "::1", "localhost"):
-        raise RuntimeError(f"Notebooks run with the network off; this one asked for {address[0]!r}.")
+    if isinstance(address, tuple):
+        refuse_unless_local(address[0])
     return connect(self, address)
 
 
-socket.socket.connect = guarded_connect
+def guarded_getaddrinfo(host, *args, **kwargs):
+    refuse_unless_local(host)
+    return getaddrinfo(host, *args, **kwargs)
+
+
+socket.socket.connect, socket.getaddrinfo = guarded_connect, guarded_getaddrinfo
