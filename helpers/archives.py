@@ -6,7 +6,7 @@ import stat
 import warnings
 import zipfile
 from collections.abc import Callable
-from pathlib import Path, PurePath, PureWindowsPath
+from pathlib import Path, PureWindowsPath
 
 from helpers import layouts
 from helpers.errors import LessonError
@@ -76,6 +76,7 @@ def extract(
             the folder.
     """
     folder = Path(folder).expanduser()
+    folder = folder if folder.name else folder.absolute()  # "." has no name
     if isinstance(archive, (bytearray, memoryview)):
         archive = bytes(archive)
     if not isinstance(archive, bytes):
@@ -198,8 +199,3 @@ def _refuse_unreadable(member: zipfile.ZipInfo, name: str | Path) -> None:
     if member.compress_type not in READ:
         method = METHODS.get(member.compress_type, f"method {member.compress_type}")
         raise LessonError(f"{name} is compressed with {method}, which Python cannot unpack: {UNPACK_YOURSELF}.")
-
-
-def is_litter(path: PurePath) -> bool:
-    """Whether a path leads to what programs leave, or to what is hidden like it."""
-    return any(map(layouts.is_hidden, path.parts))

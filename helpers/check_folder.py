@@ -16,6 +16,7 @@ def main() -> int:
     parser.add_argument("folder", metavar="DIR", help="one folder of images per class, perhaps in train/ and val/")
     parser.add_argument("--json", action="store_true", help="everything that was found, for programs")
     arguments = parser.parse_args()
+    sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]  # names that a terminal cannot write
     try:
         found = check_folder(arguments.folder)
     except LessonError as error:

@@ -50,7 +50,7 @@ class Classifier(ABC):
         """
         if not isinstance(images, list):
             return self.predict([images])[0]
-        decoded = [_no_strip(load_image(image)) for image in images]
+        decoded = [load_checked(image) for image in images]
         return self._named(self.probabilities(decoded)) if images else []
 
     def predict_files(
@@ -136,11 +136,12 @@ def load(path: str | Path) -> Classifier:
     return load_saved(path)
 
 
-def _no_strip(image: Image.Image) -> Image.Image:
+def load_checked(source: ImageSource) -> Image.Image:
+    """As `load_image`; a strip of more than `MAX_RATIO` to 1 is refused."""
+    image = load_image(source)
     if max(image.size) > MAX_RATIO * min(image.size):
-        raise LessonError(
-            f"The image is {image.width} x {image.height} pixels, too long a strip; cut out what it shows."
-        )
+        name = source if isinstance(source, (str, Path)) else "The image"
+        raise LessonError(f"{name} is {image.width} x {image.height} pixels, too long a strip; cut out what it shows.")
     return image
 
 

@@ -13,9 +13,10 @@ import requests
 from tqdm.auto import tqdm
 
 from helpers import ROOT
-from helpers.archives import WrongBytes, extract, is_litter
+from helpers.archives import WrongBytes, extract
 from helpers.errors import LessonError
 from helpers.files import exclusive_lock, one_line_errors, partial_path
+from helpers.layouts import is_hidden
 
 DOWNLOADS = ROOT / "data" / "downloads"
 MANIFEST = ROOT / "data" / "hymenoptera.sha256"
@@ -74,7 +75,7 @@ def find_mismatch(folder: Path, manifest: Path) -> str | None:
     lines = manifest.read_text(encoding="utf-8").splitlines()
     expected = {name: digest for digest, name in (line.split("  ", 1) for line in lines)}
     files = {path.relative_to(folder): path for path in folder.rglob("*") if not path.is_dir()}
-    found = {f"{folder.name}/{at.as_posix()}": path for at, path in files.items() if not is_litter(at)}
+    found = {f"{folder.name}/{at.as_posix()}": path for at, path in files.items() if not any(map(is_hidden, at.parts))}
     for name in sorted(expected | found):
         if name not in found:
             return f"{name} is missing"

@@ -64,11 +64,12 @@ def grad_cam(
 def randomised_copy(model: nn.Module) -> nn.Module:
     """The same network with random weights: a map that stays as it was explains nothing (Adebayo et al., 2018).
 
-    They are drawn on the CPU: one seed gives one network, whatever the model's device.
+    The class token and the position embeddings of a vision transformer stay as they were. The others are drawn on the
+    CPU: one seed gives one network, whatever the model's device.
     """
     copied = copy.deepcopy(model).cpu()
     for module in copied.modules():
-        reset = getattr(module, "reset_parameters", None)
+        reset = getattr(module, "reset_parameters", None) or getattr(module, "_reset_parameters", None)
         if reset is not None:
             reset()
     return copied.to(device_of(model))

@@ -204,6 +204,11 @@ def export_onnx(
     path = Path(path).expanduser()
     if path.suffix != ".onnx":
         raise LessonError(f"{path.name} should end in .onnx: by that, `helpers.classifier.load` knows what it is.")
+    if precision not in PRECISIONS:
+        raise LessonError(f"There is no precision {precision!r}; there are {', '.join(PRECISIONS)}.")
+    train = list(train)
+    if precision == "int8" and not train:
+        raise LessonError("int8 needs batches of `train`, which show how large its numbers get: see `prepared_images`.")
     if tensors is None:
         tensors = tensor_graph(model)
     else:
@@ -286,8 +291,15 @@ def _quiet() -> Iterator[None]:
 def prepared_images(
     folder: str | Path, preprocessing: Preprocessing, count: int = CALIBRATION_IMAGES
 ) -> list[torch.Tensor]:
-    """Batches of `train`, prepared as for a prediction, with about `count` images from all classes: for `to_int8`."""
-    dataset = ImageDataset(read_layout(folder).splits["train"], eval_transform(preprocessing))
+    """Batches of `train`, prepared as for a prediction, with about `count` images from all classes: for `to_int8`.
+
+    Raises:
+        LessonError: the folder has no `train`.
+    """
+    splits = read_layout(folder).splits
+    if "train" not in splits:
+        raise LessonError(f"{folder} has no folder train; give the folder that holds train and val.")
+    dataset = ImageDataset(splits["train"], eval_transform(preprocessing))
     every = max(1, len(dataset) // count)
     part: Subset[Any] = Subset(dataset, range(0, len(dataset), every))
     return [x for x, _ in make_dataloader(part, 5)]

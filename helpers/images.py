@@ -4,6 +4,7 @@ import io
 import sys
 import warnings
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -17,6 +18,7 @@ from helpers.errors import LessonError
 TORCHVISION = (".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp")  # importing it takes torch
 ENDINGS = (*TORCHVISION, ".jfif", ".jpe", ".heic", ".heif", ".hif", ".avif")
 FORMATS = {"JPEG", "PNG", "WebP", "BMP", "TIFF", "HEIC", "AVIF"}  # that are read, whatever a file's name ends in
+OPENED = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "AVIF", "PPM", "GIF")  # by Pillow: EPS would start Ghostscript
 RAW_ENDINGS = (".arw", ".cr2", ".cr3", ".dng", ".nef", ".orf", ".pef", ".raf", ".rw2", ".srw")
 SNIFFED = 132  # bytes; DICOM's mark comes last
 MAX_PIXELS = 178_956_970  # where Pillow suspects a decompression bomb: half a gigabyte in RGB
@@ -172,6 +174,7 @@ def _decode(source: ImageSource, min_side: int) -> tuple[Image.Image, int, int, 
         wide = file.mode in ("RGB", "RGBA") and any(";16" in str(tile) for tile in getattr(file, "tile", ()))
         if min_side and file.format in ("JPEG", "MPO"):
             file.draft(None, (min_side, min_side))
+        scaled = file.size != size
         try:
             low = _low_bytes(file) if wide else 0
             taken, turned = _exif(file)
@@ -197,6 +200,8 @@ def _decode(source: ImageSource, min_side: int) -> tuple[Image.Image, int, int, 
         raise UnreadableImage("", f"cannot be opened: {error.strerror}", "check its name and its disk") from error
     except Exception as error:  # each of Pillow's decoders fails in its own way
         raise _damaged(opened, error) from error
+    if not scaled:  # TIFF's size is upright before it is turned
+        size, turned = image.size, False
     return image, *(size[::-1] if turned else size), bits, taken
 
 
@@ -228,7 +233,7 @@ def _openable(source: ImageSource) -> Opened:
 
 def _open(source: Path | io.BytesIO) -> Image.Image:
     try:
-        return Image.open(source)
+        return Image.open(source, formats=OPENED)
     except UnidentifiedImageError:
         if _format(source) != "HEIC":
             raise
@@ -237,7 +242,7 @@ def _open(source: Path | io.BytesIO) -> Image.Image:
         except ImportError:
             raise UnreadableImage("", "is HEIC, which needs pi-heif", "run `pip install pi-heif`") from None
         pi_heif.register_heif_opener()
-        return Image.open(source)
+        return Image.open(source, formats=("HEIF",))
 
 
 def _format(source: Opened | None) -> str | None:
@@ -269,14 +274,14 @@ def _too_large(pixels: int) -> UnreadableImage:
 
 def _exif(file: Image.Image) -> tuple[datetime | None, bool]:
     """When a photograph was taken, and whether its width and height are to be exchanged."""
-    try:
+    taken: datetime | None = None
+    turned = False
+    with suppress(Exception):  # a broken EXIF block hides no image, and a broken date no orientation
         exif = file.getexif()
-        details = exif.get_ifd(ExifTags.IFD.Exif)
         turned = exif.get(ExifTags.Base.Orientation, 1) in (5, 6, 7, 8)
-        text = str(details.get(ExifTags.Base.DateTimeOriginal) or "").strip("\0 ")
-        return (datetime.strptime(text, "%Y:%m:%d %H:%M:%S") if text else None), turned
-    except Exception:  # a broken EXIF block hides no image
-        return None, False
+        text = str(exif.get_ifd(ExifTags.IFD.Exif).get(ExifTags.Base.DateTimeOriginal) or "").strip("\0 ")
+        taken = datetime.strptime(text, "%Y:%m:%d %H:%M:%S") if text else None
+    return taken, turned
 
 
 def _to_rgb(image: Image.Image | np.ndarray) -> tuple[Image.Image, int]:
@@ -298,8 +303,15 @@ def _to_rgb(image: Image.Image | np.ndarray) -> tuple[Image.Image, int]:
 
 def _to_eight_bits(numbers: np.ndarray) -> tuple[Image.Image, int]:
     """Values of 16 bits, of which the largest decides how many bits are in use. A plain conversion would clip."""
-    bits = next(bits for bits in BIT_DEPTHS if numbers.max() < 2**bits)
-    return Image.fromarray((numbers >> (bits - 8)).astype(np.uint8)), bits
+    bits = _bits_in_use(numbers[..., :3] if numbers.ndim == 3 else numbers)
+    eight = numbers >> (bits - 8)
+    if numbers.ndim == 3 and numbers.shape[2] == 4:  # opaque is 65535, however few bits the colours use
+        eight[..., 3] = numbers[..., 3] >> (_bits_in_use(numbers) - 8)
+    return Image.fromarray(eight.astype(np.uint8)), bits
+
+
+def _bits_in_use(numbers: np.ndarray) -> int:
+    return next(bits for bits in BIT_DEPTHS if numbers.max() < 2**bits)
 
 
 def _lower_bits(file: Image.Image, low: np.ndarray | int) -> tuple[Image.Image, int]:

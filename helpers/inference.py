@@ -13,11 +13,10 @@ from PIL import Image
 from torch import nn
 from torch.utils.data import DataLoader, Dataset
 
-from helpers.classifier import Classifier
+from helpers.classifier import Classifier, load_checked
 from helpers.devices import to_device
 from helpers.errors import LessonError
 from helpers.files import atomic_write
-from helpers.images import load_image
 from helpers.models import find_head, forward_checked, load_model, meta_model, replace_head, unwrapped
 from helpers.transforms import eval_transform
 from helpers.weights import SOURCES, Preprocessing
@@ -87,7 +86,7 @@ class _Inputs(Dataset[torch.Tensor | LessonError]):
 
     def __getitem__(self, index: int) -> torch.Tensor | LessonError:
         try:
-            return self.transform(load_image(self.paths[index]))
+            return self.transform(load_checked(self.paths[index]))
         except LessonError as error:
             return LessonError(str(error))
 

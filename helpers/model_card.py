@@ -8,11 +8,10 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from helpers.classifier import Classifier, OnnxModel
+from helpers.classifier import Classifier, OnnxModel, load_checked
 from helpers.data import ImageDataset, SampleDataset, class_counts, image_datasets
 from helpers.errors import LessonError
 from helpers.evaluation import Accuracy, accuracy, calibration_error
-from helpers.images import load_image
 from helpers.inference import SavedModel
 from helpers.models import count_parameters
 from helpers.weights import SOURCES
@@ -27,7 +26,7 @@ def answers(model: Classifier, dataset: ImageDataset | SampleDataset) -> Answers
 
     The same pair as that of `helpers.evaluation.predict`, for models that run without PyTorch.
     """
-    rows = [model.probabilities([load_image(path)])[0] for path, _ in dataset.samples]
+    rows = [model.probabilities([load_checked(path)])[0] for path, _ in dataset.samples]
     return torch.from_numpy(np.stack(rows)), torch.tensor(dataset.targets)
 
 

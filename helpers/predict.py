@@ -22,12 +22,13 @@ from helpers.layouts import image_files
 def main() -> int:
     """Prints a line for each image; the exit status is 1 where one could not be read."""
     arguments = _arguments()
+    sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]  # names that a terminal cannot write
     try:
         model = load(arguments.model)
         _move(model, arguments.device)
+        paths, problems = find_images(arguments.images)
     except LessonError as error:
         sys.exit(str(error))
-    paths, problems = find_images(arguments.images)
     for problem in problems:
         print(problem, file=sys.stderr)
     answers = tqdm(
@@ -88,7 +89,8 @@ def _write(answers: Iterable[tuple[str | Path, dict[str, float] | LessonError]],
     table = csv.writer(sys.stdout, lineterminator="\n")
     if arguments.csv:
         more = [f"{column}_{rank}" for rank in range(2, arguments.top + 1) for column in ("label", "probability")]
-        table.writerow(["file", "label", "probability", *more])
+        with tqdm.external_write_mode():  # the bar would stand in the same line
+            table.writerow(["file", "label", "probability", *more])
     for path, answer in answers:
         if isinstance(answer, LessonError):
             tqdm.write(str(answer), file=sys.stderr)
@@ -98,18 +100,25 @@ def _write(answers: Iterable[tuple[str | Path, dict[str, float] | LessonError]],
         best = list(answer.items())[: arguments.top]
         if arguments.json:
             rows.append({"file": path, "probabilities": dict(best)})
-        elif arguments.csv:
-            table.writerow([path, *(value for name, p in best for value in (name, f"{p:.6f}"))])
-        else:
-            print(f"{path}  {', '.join(f'{name} {p:.1%}' for name, p in best)}")
+            continue
+        with tqdm.external_write_mode():
+            if arguments.csv:
+                table.writerow([path, *(value for name, p in best for value in (name, f"{p:.6f}"))])
+            else:
+                print(f"{path}  {', '.join(f'{name} {p:.1%}' for name, p in best)}")
     if arguments.json:
         print(json.dumps(rows, indent=1))
     return failed
 
 
 def _arguments() -> argparse.Namespace:
+    def natural(text: str) -> int:
+        if (number := int(text)) < 0:
+            raise ValueError
+        return number
+
     def positive(text: str) -> int:
-        if (number := int(text)) < 1:
+        if (number := natural(text)) == 0:
             raise ValueError
         return number
 
@@ -121,7 +130,7 @@ def _arguments() -> argparse.Namespace:
     kind.add_argument("--json", action="store_true", help="a list, for programs; images that fail are in it, too")
     parser.add_argument("--top", type=positive, default=1, metavar="N", help="the N most probable classes (1)")
     parser.add_argument("--batch-size", type=positive, default=32, metavar="N", help="images at once (32)")
-    parser.add_argument("--workers", type=int, default=0, metavar="N", help="processes that decode images (0)")
+    parser.add_argument("--workers", type=natural, default=0, metavar="N", help="processes that decode images (0)")
     parser.add_argument("--device", help="as in cpu, cuda or mps; the fastest there is")
     return parser.parse_args()
 

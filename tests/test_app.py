@@ -247,6 +247,7 @@ def test_a_bad_upload_is_one_line_on_the_page(browser, address):
         page.locator("#file").set_input_files({"name": "c", "mimeType": "image/png", "buffer": content(ORANGE)})
         expect(page.locator("#answer")).to_have_text(COLOURS[0])
         expect(page.locator("#result")).to_be_visible()
+        expect(page.locator("#caption")).to_have_text("The image; the model saw a square in its middle.")
 
 
 @pytest.mark.browser

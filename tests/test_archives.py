@@ -328,3 +328,8 @@ def test_an_empty_zip_is_one_line(tmp_path):
     with pytest.raises(WrongBytes, match="is not the expected archive: it is empty; get") as error:
         extract_pictures(make_zip(tmp_path / "p.zip", {}), tmp_path / "mine")
     line(error)
+
+
+def test_the_folder_where_one_stands_is_there_already(archive, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert extract_pictures(archive, ".") == tmp_path

@@ -71,6 +71,20 @@ def test_more_than_a_handful_is_counted(folder):
     assert len(str(found).splitlines()) <= 15, "ten seconds"
 
 
+def test_what_the_system_keeps_for_itself_stops_nothing(folder, monkeypatch):
+    """The root of a stick or a disk has folders that nobody may read."""
+    (folder / ".Trashes").mkdir()
+    scan = os.scandir
+
+    def refused(path="."):
+        if Path(path).name == ".Trashes":
+            raise PermissionError(13, "Permission denied", str(path))
+        return scan(path)
+
+    monkeypatch.setattr("helpers.layouts.os.scandir", refused)
+    assert ".Trashes" in check_folder(folder).hidden
+
+
 def test_hidden_files_and_other_kinds_are_said(folder):
     fill(folder / ".ipynb_checkpoints", "a.jpg")
     fill(folder / "ants" / "__MACOSX", "a.jpg")

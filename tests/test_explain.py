@@ -8,7 +8,7 @@ from matplotlib.colors import to_rgb
 from support.lesson_code import lesson_code
 from torch import nn
 from torch.utils.data import Dataset
-from torchvision.models import resnet18
+from torchvision.models import VisionTransformer, resnet18
 
 from helpers.evaluation import predict
 from helpers.explain import cam_layer, grad_cam, randomised_copy
@@ -134,6 +134,12 @@ def test_a_frozen_network_is_explained_and_left_alone():
     assert not maps.requires_grad and maps.isfinite().all()
     assert all(torch.equal(before[name], value) for name, value in model.state_dict().items())
     assert all(parameter.grad is None for parameter in model.parameters())
+
+
+def test_a_randomised_transformer_pays_attention_to_other_things():
+    model = VisionTransformer(16, 8, 1, 2, 16, 32, num_classes=2)
+    name = "encoder.layers.encoder_layer_0.self_attention.in_proj_weight"
+    assert not torch.equal(randomised_copy(model).get_parameter(name), model.get_parameter(name))
 
 
 def test_a_randomised_copy_keeps_nothing_and_the_original_all():

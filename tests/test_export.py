@@ -56,6 +56,16 @@ def test_tensors_get_the_network_s_logits_in_batches_of_any_size(model, exported
             torch.testing.assert_close(torch.from_numpy(run(tensors, images=x)), model.network(x), atol=1e-4, rtol=0)
 
 
+@pytest.mark.parametrize(
+    ("precision", "message"),
+    [("fp16", "There is no precision 'fp16'; there are float32, float16, int8"), ("int8", "int8 needs batches of")],
+)
+def test_a_precision_that_cannot_be_had_is_refused(model, tmp_path, precision, message):
+    with pytest.raises(LessonError, match=message):
+        export_onnx(model, tmp_path / "a.onnx", precision)
+    assert not list(tmp_path.iterdir())
+
+
 def test_images_get_the_same_answers_as_from_pytorch(model, exported):
     answers, expected = load(exported[0]).predict([*PICTURES]), model.predict([*PICTURES])
     for one, other in zip(answers, expected, strict=True):

@@ -70,6 +70,16 @@ def test_by_a_column_of_a_table(folder, written):
     assert_apart(found, groups)
 
 
+def test_a_name_from_a_mac_finds_its_row(tmp_path):
+    """There, an accent is a character of its own."""
+    for number, name in enumerate(["Ana_1.png", "jose\u0301_1.png", "Ana_2.png"]):
+        (tmp_path / "images" / "ab"[number % 2]).mkdir(parents=True, exist_ok=True)
+        noise(number).save(tmp_path / "images" / "ab"[number % 2] / name)
+    table = tmp_path / "people.csv"
+    table.write_text("file,who\nAna_1.png,Ana\nAna_2.png,Ana\njos\u00e9_1.png,José\n", encoding="utf-8")
+    assert None not in groups_by_column(check_folder(tmp_path / "images"), table, "who")
+
+
 def test_by_the_day(tmp_path):
     for i in range(8):
         exif = Image.Exif()
@@ -86,6 +96,8 @@ def test_what_makes_no_groups_is_one_line(folder):
     found = check_folder(folder)
     table = folder.parent / "t.csv"
     table.write_text("file,animal\nx,1\nx,2\n")
+    paths = folder.parent / "v.csv"
+    paths.write_text("file,animal\na\\x,1\na\\x,2\n")
     other = folder.parent / "u.csv"
     other.write_text("file,animal\nx,1\n")
     for call, said in (
@@ -93,6 +105,7 @@ def test_what_makes_no_groups_is_one_line(folder):
         (lambda: groups_by_name(found, r"(cow"), "is no regular expression"),
         (lambda: groups_by_name(found, r"(goat\d+)"), r"is in no name, as in 'ill/cage1/cow"),
         (lambda: groups_by_column(found, table, "animal"), "gives 'x' the groups '1' and '2'"),
+        (lambda: groups_by_column(found, paths, "animal"), r"gives 'a\\\\x' the groups '1' and '2'"),
         (lambda: groups_by_column(found, other, "animal"), "names none of the images in .*, as 'x'"),
         (lambda: groups_by_day(found), "No image in .* says when it was taken"),
         (lambda: split_folder(found, Preprocessing(16), groups=[1, 2]), "2 groups for 36 images; give one for each"),

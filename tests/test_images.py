@@ -41,9 +41,9 @@ def png_of_16_bits(numbers: np.ndarray) -> bytes:
     def chunk(name: bytes, data: bytes) -> bytes:
         return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
 
-    height, width, _ = numbers.shape
+    height, width, channels = numbers.shape
     rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in numbers)
-    header = struct.pack(">IIBBBBB", width, height, 16, 2, 0, 0, 0)
+    header = struct.pack(">IIBBBBB", width, height, 16, {3: 2, 4: 6}[channels], 0, 0, 0)
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
 
 
@@ -210,6 +210,18 @@ def test_colours_of_twelve_bits_keep_their_steps():
     assert decoded.bits == 12 and np.array_equal(np.asarray(decoded.image), numbers >> 4)
     whole = decode_image(png_of_16_bits(numbers * 16))
     assert whole.bits == 16 and np.array_equal(np.asarray(whole.image), numbers >> 4)
+    opaque = np.concatenate([numbers, np.full((32, 32, 1), 65535)], 2)
+    for source in (png_of_16_bits(opaque), opaque.astype(np.uint16)):
+        decoded = decode_image(source)
+        assert decoded.bits == 12 and np.array_equal(np.asarray(decoded.image), numbers >> 4)
+
+
+def test_only_what_is_said_to_be_read_is_decoded(monkeypatch):
+    """Each of Pillow's other decoders is a door for an upload; that of EPS starts another program."""
+    monkeypatch.setattr("PIL.EpsImagePlugin.Ghostscript", lambda *_: pytest.fail("it was started"))
+    for kind, reason in (("EPS", "holds no image"), ("PCX", "holds no image"), ("JPEG2000", "JPEG 2000, which is not")):
+        with pytest.raises(LessonError, match=reason):
+            load_image(stored(noise(1), kind))
 
 
 # --- Size and speed
@@ -231,6 +243,16 @@ def test_a_large_picture_is_read_in_silence(tmp_path):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert load_image(tmp_path / "a.png").size == (11_000, 9_000)
+
+
+@pytest.mark.parametrize("min_side", [0, 128])
+@pytest.mark.parametrize("kind", ["TIFF", "JPEG", "PNG"])
+def test_the_size_is_upright(kind, min_side):
+    """Also where the date is no date."""
+    exif = turned()
+    exif.get_ifd(ExifTags.IFD.Exif)[ExifTags.Base.DateTimeOriginal] = "0000:00:00 00:00:00"
+    decoded = decode_image(stored(noise(1, (600, 400)), kind, exif=exif), min_side)
+    assert (decoded.width, decoded.height) == (400, 600)
 
 
 def test_a_photograph_can_be_decoded_at_the_size_that_is_needed(tmp_path):

@@ -93,6 +93,10 @@ def test_frames_of_a_video_are_one_series():
     assert sorted(found, key=len)[-1] == names[:5] and len(found) == 21
 
 
+def test_digits_that_are_no_numbers_are_letters():
+    assert bursts_of(frames(3), ["a/①.jpg", "a/1².jpg", "a/3.jpg"])
+
+
 def test_pictures_far_apart_in_their_names_are_none():
     names = [f"a/IMG_{10 * i}.jpg" for i in range(5)] + [f"a/other_{i}.jpg" for i in range(20)]
     assert max(map(len, bursts_of(frames(5) + OTHERS, names))) == 1

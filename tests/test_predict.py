@@ -4,6 +4,9 @@ import copy
 import csv
 import io
 import json
+import os
+import re
+import subprocess
 import sys
 
 import numpy as np
@@ -17,6 +20,7 @@ from support.means_model import ORANGE, write_model
 from torch import nn
 from torchvision.models import get_model
 
+from helpers import ROOT
 from helpers.data import load_image
 from helpers.errors import LessonError
 from helpers.inference import load_saved, save_model
@@ -185,9 +189,46 @@ def test_several_images_have_an_answer_each(saved):
         assert answer == pytest.approx(model.predict(picture), abs=1e-5)
 
 
+def test_a_strip_among_many_files_is_named_and_the_rest_goes_on(saved, tmp_path):
+    Image.new("RGB", (4000, 1)).save(tmp_path / "strip.png")
+    answers = [answer for _, answer in load_saved(saved).predict_files([tmp_path / "strip.png", PICTURE])]
+    assert isinstance(answers[0], LessonError) and "strip.png is 4000 x 1 pixels" in str(answers[0])
+    assert answers[1] == load_saved(saved).predict(PICTURE)
+
+
 def command(monkeypatch, *arguments) -> int:
     monkeypatch.setattr(sys, "argv", ["predict", *map(str, arguments)])
     return main()
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize("options", [[], ["--csv"]])
+def test_answers_and_the_bar_do_not_share_a_line(saved, monkeypatch, options):
+    terminal = Terminal()
+    for stream in ("stdout", "stderr"):
+        monkeypatch.setattr(sys, stream, terminal)
+    monkeypatch.setattr(terminal, "reconfigure", lambda **_: None, raising=False)
+    assert command(monkeypatch, saved, PICTURE, PICTURE, *options) == 0
+    parts = re.split(r"[\r\n]", terminal.getvalue())
+    assert any("image/s" in part for part in parts) and any(PICTURE.name in part for part in parts)
+    assert not [part for part in parts if "image/s" in part and (PICTURE.name in part or "probability" in part)]
+
+
+def test_a_name_that_the_terminal_cannot_write_is_written_otherwise(saved, tmp_path):
+    (tmp_path / "\u5199\u771f.jpg").write_bytes(PICTURE.read_bytes())
+    words = [sys.executable, "-m", "helpers.predict", str(saved), str(tmp_path / "\u5199\u771f.jpg")]
+    done = subprocess.run(words, capture_output=True, env=os.environ | {"PYTHONIOENCODING": "ascii"}, cwd=ROOT)
+    assert done.returncode == 0 and rb"\u5199\u771f.jpg" in done.stdout
+
+
+def test_fewer_workers_than_none_are_a_wrong_option(saved, monkeypatch, capsys):
+    with pytest.raises(SystemExit) as end:
+        command(monkeypatch, saved, PICTURE, "--workers", -1)
+    assert end.value.code == 2 and "invalid natural value: '-1'" in capsys.readouterr().err
 
 
 def test_the_command_prints_a_line_for_each_picture(saved, monkeypatch, capsys):

@@ -12,6 +12,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from helpers.errors import LessonError
+from helpers.layouts import nfc
 from helpers.own_images.report import FolderReport
 from helpers.tables import read_table
 
@@ -71,12 +72,14 @@ def groups_by_column(
     """
     known: dict[str, str] = {}
     for name, group in read_table(table, (file_column, column), **options):
-        if known.setdefault(name.replace("\\", "/"), group) != group:
-            raise LessonError(f"{table} gives {name!r} the groups {known[name]!r} and {group!r}; keep the right row.")
+        key = nfc(name.replace("\\", "/"))
+        if known.setdefault(key, group) != group:
+            raise LessonError(f"{table} gives {name!r} the groups {known[key]!r} and {group!r}; keep the right row.")
     found = []
     for picture in report.pictures:
-        path = PurePosixPath(picture.name)
-        names = (picture.name, picture.name.removesuffix(path.suffix), path.name, path.stem)
+        name = nfc(picture.name)
+        path = PurePosixPath(name)
+        names = (name, name.removesuffix(path.suffix), path.name, path.stem)
         found.append(next((known[name] for name in names if name in known), None))
     if report.pictures and not any(found):
         raise LessonError(f"{table} names none of the images in {report.folder}, as {next(iter(known))!r}; correct it.")

@@ -115,7 +115,7 @@ def _natural(name: str) -> tuple[tuple[str, ...], list[tuple[int, str]]]:
     """By folder, then by name with numbers as numbers: 9 comes before 10."""
     path = PurePosixPath(name)
     parts = re.split(r"(\d+)", path.stem)
-    return path.parent.parts, [(int(part), "") if part.isdigit() else (-1, part) for part in parts]
+    return path.parent.parts, [(int(part), "") if part.isdecimal() else (-1, part) for part in parts]
 
 
 def _follow(names: Sequence[str], taken: Sequence[datetime | None], i: int, j: int) -> bool:

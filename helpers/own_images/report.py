@@ -13,6 +13,7 @@ import numpy as np
 from PIL import Image
 from tqdm.auto import tqdm
 
+from helpers.errors import LessonError
 from helpers.findings import Finding
 from helpers.images import ENDINGS, FORMATS, UnreadableImage, decode_image, sniff_file
 from helpers.layouts import (
@@ -96,7 +97,7 @@ class FolderReport:
 
     Attributes:
         layout: where the classes and the splits are.
-        images: those that can be read, in the order of their names.
+        pictures: those that can be read, in the order of their names.
         unreadable: by name, why a file cannot be read.
         hidden: names of files and folders that programs left; they count for nothing.
         foreign: of `hidden`, those that hold images: thumbnails, what was thrown away; with their number.
@@ -360,11 +361,10 @@ class _Files:
         self._dropped: dict[tuple[str, str], Dropped] = {}
         roots = set(layout.splits.values())
         for root in {self.folder, *(parent for path in roots for parent in _up_to(path, self.folder))} - roots:
-            self._look_beside(root, [])
+            self._look_beside(root)
         for split, root in layout.splits.items():
-            classes = class_folders(root)
-            self._look_beside(root, [path for paths in classes.values() for path in paths])
-            for label, paths in classes.items():
+            self._look_beside(root)
+            for label, paths in class_folders(root).items():
                 for path in paths:
                     self.classes.append((split, label, self.name(path)))
                     self._look_into(path, split, label)
@@ -376,7 +376,7 @@ class _Files:
     def name(self, path: Path) -> str:
         return _name(path, self.folder)
 
-    def _look_beside(self, root: Path, classes: list[Path]) -> None:
+    def _look_beside(self, root: Path) -> None:
         """What lies in a folder beside the folders of its classes or splits."""
         for path in sorted(root.iterdir()):
             if is_hidden(path.name):
@@ -399,7 +399,10 @@ class _Files:
                 self._look_at(path)
 
     def _hide(self, path: Path) -> None:
-        number = len(image_files(path)) if path.is_dir() else int(sniff_file(path) in FORMATS)
+        try:
+            number = len(image_files(path)) if path.is_dir() else int(sniff_file(path) in FORMATS)
+        except LessonError:  # the system's own may not be read: .Trashes, lost+found
+            number = 0
         self.hidden.append(self.name(path))
         if number:
             self.foreign[self.name(path)] = number

@@ -42,7 +42,7 @@ function show(answer) {
   element("picture").src = answer.picture;
   element("picture").alt = answer.mapped
     ? `The part of the image that the model saw; bright where it speaks for ${name}`
-    : "The part of the image that the model saw";
+    : "The image; the model saw a square in its middle";
   element("caption").textContent = element("picture").alt + ".";
   element("probabilities").replaceChildren(...answer.probabilities.slice(0, SHOWN).map(([label, value]) => {
     const row = document.createElement("tr");
