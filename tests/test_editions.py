@@ -1,6 +1,7 @@
 """The teacher's edition, and what TEACHING.md says of the lessons."""
 
 import re
+from base64 import b64decode
 
 import nbformat
 import pytest
@@ -8,6 +9,7 @@ from nbformat import v4
 
 from tools import editions
 from tools.environment import NOTEBOOKS, ROOT
+from tools.links import away_from_here, repository
 from tools.notebook_hygiene import Lesson
 from tools.refresh_notebooks import Refused
 
@@ -27,6 +29,14 @@ def test_the_teachers_edition_has_answers_and_outputs(tmp_path, monkeypatch):
     assert built.cells[1].source == "my_seconds = 397 / 32 * batch_seconds\n\nq1.check(my_seconds, batch_seconds)"
     assert built.cells[1].outputs[0].text.startswith("q1: correct. ")
     assert path.read_bytes() == students
+
+
+def test_an_edition_takes_pictures_along_and_leads_to_the_web():
+    source = "![The app](../docs/app.png), [limits](../docs/your-own-images.md#large-photographs), [next](11_x.ipynb)"
+    moved, attachments = away_from_here(source, NOTEBOOKS)
+    limits = f"https://github.com/{repository()}/blob/main/docs/your-own-images.md#large-photographs"
+    assert moved == f"![The app](attachment:app.png), [limits]({limits}), [next](11_x.ipynb)"
+    assert b64decode(attachments["app.png"]["image/png"]) == (ROOT / "docs" / "app.png").read_bytes()
 
 
 def test_a_lesson_that_fails_leaves_nothing_behind(tmp_path, monkeypatch):

@@ -15,6 +15,7 @@ import nbformat
 
 from tools import environment, nbgrader_course, slides
 from tools.exercise_cells import answered, exercise_of, exercises_of
+from tools.links import away_from_here
 from tools.notebook_hygiene import Lesson
 from tools.refresh_notebooks import Refused, execute, for_lessons, normalise
 
@@ -32,6 +33,10 @@ def build_teacher(path: Path) -> Path:
     for cell in notebook.cells:
         if name := exercise_of(cell):
             cell.source = answered(cell.source, answers[name])
+        elif cell.cell_type == "markdown":
+            cell.source, attachments = away_from_here(cell.source, environment.NOTEBOOKS)
+            if attachments:
+                cell["attachments"] = attachments
     TEACHER.mkdir(parents=True, exist_ok=True)
     built = TEACHER / path.name
     nbformat.write(notebook, built)

@@ -8,6 +8,7 @@ pyproject.toml is the one place that says it; tests hold the links to that. It n
 import re
 import sys
 import tomllib
+from base64 import b64encode
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -28,6 +29,28 @@ def website(address: str) -> str:
 def spellings(address: str) -> list[str]:
     """How links spell OWNER/REPO: its site, plainly, and inside another address."""
     return [website(address), address, address.replace("/", "%2F")]
+
+
+def away_from_here(source: str, folder: Path) -> tuple[str, dict[str, dict[str, str]]]:
+    """A lesson's Markdown for an edition that lies elsewhere: pictures come along, and other files are on the web.
+
+    Args:
+        source: of a cell, with paths from `folder`.
+        folder: of the lesson.
+
+    Returns:
+        The Markdown, and the attachments of its cell, as a notebook keeps them.
+    """
+    attachments = {}
+
+    def moved(link: re.Match[str]) -> str:
+        path = (folder / link[1]).resolve()
+        if path.suffix != ".png":
+            return f"](https://github.com/{repository()}/blob/main/{path.relative_to(ROOT).as_posix()}{link[2] or ''})"
+        attachments[path.name] = {"image/png": b64encode(path.read_bytes()).decode()}
+        return f"](attachment:{path.name})"
+
+    return re.sub(r"\]\((\.\./[^)#]+)(#[^)]+)?\)", moved, source), attachments
 
 
 def documents(root: Path = ROOT) -> list[Path]:

@@ -14,6 +14,7 @@ from nbformat import NotebookNode, v4
 from helpers.exercises import Exercise
 from tools import environment
 from tools.exercise_cells import exercise_of, exercises_of, split
+from tools.links import away_from_here
 from tools.notebook_hygiene import METADATA, Lesson
 
 COURSE = environment.ROOT / "build" / "nbgrader"
@@ -88,6 +89,9 @@ def build(path: Path) -> Path:
         if cell.cell_type == "code":
             cell.outputs, cell.execution_count = [], None
         else:  # each lesson lies in a folder of its own
+            cell.source, attachments = away_from_here(cell.source, environment.NOTEBOOKS)
+            if attachments:
+                cell["attachments"] = attachments
             cell.source = re.sub(r"\]\((\w+)\.ipynb\)", r"](../\1/\1.ipynb)", cell.source)
         name = exercise_of(cell)
         module = f"helpers.exercises.lesson_{path.name[:2]}"

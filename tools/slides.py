@@ -8,6 +8,7 @@ from nbconvert import SlidesExporter
 from nbformat import NotebookNode, v4
 
 from tools import environment
+from tools.links import away_from_here
 from tools.notebook_hygiene import ALT_TEXT, Lesson
 from tools.refresh_notebooks import Refused
 
@@ -26,7 +27,9 @@ def arranged(lesson: Lesson) -> NotebookNode:
     for cell in lesson.notebook.cells:
         if cell.cell_type == "markdown":
             source = re.sub(r"\]\((\w+)\.ipynb\)", r"](\1.html)", cell.source)
-            cells += [v4.new_markdown_cell(part) for part in re.split(r"^(?=## )", source, flags=re.MULTILINE) if part]
+            for part in filter(None, re.split(r"^(?=## )", source, flags=re.MULTILINE)):
+                moved, attachments = away_from_here(part, environment.NOTEBOOKS)
+                cells.append(v4.new_markdown_cell(moved, attachments=attachments))
         else:
             cell.source = ALT_TEXT.sub("", cell.source).lstrip()
             cells.append(cell)
