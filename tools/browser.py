@@ -42,6 +42,10 @@ class _Handler(SimpleHTTPRequestHandler):
             return str(Path(self.directory) / "outside-of-the-site")
         return super().translate_path("/" + path.removeprefix(SUB_PATH))
 
+    def end_headers(self) -> None:
+        self.send_header("Cache-Control", "no-store")  # what is there without a network, the site itself has kept
+        super().end_headers()
+
     def log_message(self, *args: Any) -> None:
         """Quiet."""
 

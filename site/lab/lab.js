@@ -31,21 +31,27 @@ function takeDrops(target, use) {
 
 // --- The worker: each question gets its answer, or the words that say why not
 
-const worker = new Worker(new URL("./worker.js", import.meta.url), { type: "module" });
 const waiting = new Map();
-worker.addEventListener("message", ({ data: { id, result, problem } }) => {
-  const { resolve, reject } = waiting.get(id);
-  waiting.delete(id);
-  if (problem) reject(new Error(problem));
-  else resolve(result);
-});
+const worker = startWorker();
+
+async function startWorker() {
+  await window.keeping; // of site.js: what the worker fetches is kept as well
+  const started = new Worker(new URL("./worker.js", import.meta.url), { type: "module" });
+  started.addEventListener("message", ({ data: { id, result, problem } }) => {
+    const { resolve, reject } = waiting.get(id);
+    waiting.delete(id);
+    if (problem) reject(new Error(problem));
+    else resolve(result);
+  });
+  return started;
+}
 
 let questions = 0;
 function ask(task, details) {
   return new Promise((resolve, reject) => {
     const id = questions++;
     waiting.set(id, { resolve, reject });
-    worker.postMessage({ id, task, details });
+    worker.then((its) => its.postMessage({ id, task, details }));
   });
 }
 

@@ -77,19 +77,21 @@ function wakeExplorer(figure) {
 }
 
 // The service worker keeps what was read, for days without a network. What this page had fetched before the worker was
-// there, it fetches once more: from the browser's own cache, as a rule.
-function keepWhatWasRead() {
+// there, it fetches once more: from the browser's own cache, as a rule. The promise is kept once that has begun, or after
+// two seconds: a page that was reloaded with force stays without the worker.
+async function keepWhatWasRead() {
   const { serviceWorker } = navigator;
   if (!serviceWorker || location.protocol === "file:") return;
+  const late = new Promise((done) => setTimeout(done, 2000));
+  const controlled = new Promise((done) => serviceWorker.addEventListener("controllerchange", done, { once: true }));
   const fetched = () => [location.href, ...performance.getEntriesByType("resource").map(({ name }) => name)];
-  if (!serviceWorker.controller) {
-    const again = () => fetched().forEach((url) => url.startsWith(location.origin) && fetch(url));
-    serviceWorker.addEventListener("controllerchange", again, { once: true });
-  }
+  const again = () => fetched().forEach((url) => url.startsWith(location.origin) && fetch(url));
+  if (!serviceWorker.controller) controlled.then(again);
   serviceWorker.register(new URL(`${document.documentElement.dataset.content_root}sw.js`, location));
+  if (!serviceWorker.controller) await Promise.race([controlled, late]);
 }
 
-keepWhatWasRead();
+window.keeping = keepWhatWasRead();
 if (location.protocol === "file:") document.querySelectorAll(".only-as-file").forEach((note) => (note.hidden = false));
 letScrollersTakeFocus();
 addEventListener("resize", letScrollersTakeFocus);
