@@ -85,7 +85,7 @@ async function keepWhatWasRead() {
   const late = new Promise((done) => setTimeout(done, 2000));
   const controlled = new Promise((done) => serviceWorker.addEventListener("controllerchange", done, { once: true }));
   const fetched = () => [location.href, ...performance.getEntriesByType("resource").map(({ name }) => name)];
-  const again = () => fetched().forEach((url) => url.startsWith(location.origin) && fetch(url));
+  const again = () => fetched().forEach((url) => url.startsWith(location.origin) && fetch(url).then((its) => its.blob()));
   if (!serviceWorker.controller) controlled.then(again);
   serviceWorker.register(new URL(`${document.documentElement.dataset.content_root}sw.js`, location));
   if (!serviceWorker.controller) await Promise.race([controlled, late]);
