@@ -31,7 +31,7 @@ from helpers.distributed import rank, share, world_size
 from helpers.errors import LessonError
 from helpers.files import exclusive_lock, one_line_errors, partial_path
 from helpers.images import UnreadableImage, load_image
-from helpers.own_images import check_folder, folder_datasets
+from helpers.own_images import check_folder, folder_datasets, groups_by_name
 from helpers.transforms import data_transforms
 from helpers.weights import EMBEDDED, Preprocessing
 
@@ -273,12 +273,14 @@ def main() -> int:
     parser.add_argument("shards", metavar="SHARDS", help="the new folder")
     parser.add_argument("--megabytes", type=float, default=MEGABYTES, metavar="N", help=f"of a shard ({MEGABYTES})")
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="of the split and the order (0)")
+    parser.add_argument("--pattern", metavar="REGEX", help="of names that belong together, as in '(patient[0-9]+)'")
     parser.add_argument("--skip-unreadable", action="store_true", help="leave out files that cannot be read")
     arguments = parser.parse_args()
     try:
         report = check_folder(arguments.folder)
         print(report)
-        datasets = folder_datasets(report, EMBEDDED, arguments.seed, arguments.skip_unreadable)
+        groups = groups_by_name(report, arguments.pattern) if arguments.pattern else None
+        datasets = folder_datasets(report, EMBEDDED, arguments.seed, arguments.skip_unreadable, groups)
         splits = write_shards(datasets, arguments.shards, arguments.megabytes, arguments.seed)
     except LessonError as error:
         sys.exit(str(error))

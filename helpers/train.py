@@ -29,7 +29,7 @@ from helpers.files import atomic_write
 from helpers.inference import SavedModel, save_model
 from helpers.model_card import LISTED, Answers, card
 from helpers.models import BATCH_NORM, freeze_norms, load_model, replace_head
-from helpers.own_images import check_folder, folder_datasets
+from helpers.own_images import check_folder, folder_datasets, groups_by_name
 from helpers.shard import ShardDataset, is_sharded, shard_datasets
 from helpers.training import early_stopping, fine_tune, fine_tuning, fine_tuning_epochs
 from helpers.training_log import TrainingLog
@@ -135,6 +135,8 @@ def _datasets(options: argparse.Namespace, preprocessing: Preprocessing) -> Data
     """The splits of the folder; of several processes, the first one looks at the images."""
     datasets: Datasets
     if is_sharded(options.folder):
+        if options.pattern:
+            raise LessonError("Shards are split already; give --pattern to `python -m helpers.shard`.")
         datasets = shard_datasets(options.folder, preprocessing)
     else:
         report = of_first(check_folder(options.folder) if rank() == 0 else None)
@@ -142,7 +144,8 @@ def _datasets(options: argparse.Namespace, preprocessing: Preprocessing) -> Data
         _say(report)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)  # of small classes: the report has named them
-            datasets = folder_datasets(report, preprocessing, options.seed, options.skip_unreadable)
+            groups = groups_by_name(report, options.pattern) if options.pattern else None
+            datasets = folder_datasets(report, preprocessing, options.seed, options.skip_unreadable, groups)
     _say(", ".join(f"{split} {len(part)}" for split, part in datasets.items()))
     for split, part in datasets.items():
         if len(part) < world_size():
@@ -183,7 +186,7 @@ def _fine_tune(model: nn.Module, datasets: Datasets, preprocessing: Preprocessin
         "image size": preprocessing.size,
         "batch size": options.batch_size,
         "precision": _precision(device_of(model)),
-        **{name: getattr(options, name) for name in ("weights", "seed", "batchnorm", "mirror", "patience")},
+        **{name: getattr(options, name) for name in ("weights", "seed", "pattern", "batchnorm", "mirror", "patience")},
     }
     _, history = fine_tune(
         model,
@@ -303,6 +306,7 @@ def _options(words: list[str]) -> argparse.Namespace:
     add("--no-mirror", dest="mirror", action="store_false", help="do not flip images: letters, road signs")
     add("--patience", type=positive, metavar="N", help="stop N epochs after the best val loss, keep the best epoch")
     add("--seed", type=natural, default=0, metavar="N", help="of split, order and crops (0)")
+    add("--pattern", metavar="REGEX", help="what names belonging together have in common, as in '(patient[0-9]+)'")
     add("--device", help="as in cpu, cuda or mps; the fastest there is")
     add("--precision", choices=("float32", "bfloat16", "float16"), help="what the device multiplies fastest")
     add(

@@ -14,6 +14,7 @@ from helpers import train, training
 from helpers.checkpoints import History
 from helpers.inference import load_saved
 from helpers.models import load_model
+from helpers.weights import preprocessing_of
 
 SMALL = ("--weights", "embedded", "--image-size", "32", "--epochs", "2", "--device", "cpu")
 
@@ -243,6 +244,22 @@ def test_any_other_error_is_no_full_memory(command, monkeypatch):
     monkeypatch.setattr(train, "fine_tune", broken)
     with pytest.raises(RuntimeError, match="a mistake in the code"):
         command()
+
+
+# --- Images that belong together
+
+
+def test_what_a_pattern_names_stays_in_one_split(images):
+    options = train._options([str(images), "--out", "mine", "--pattern", r"(\d)\.jpg"])
+    datasets = train._datasets(options, preprocessing_of("embedded"))
+    animals = {split: {path[-5] for path, _ in part.samples} for split, part in datasets.items()}
+    assert sum(map(len, animals.values())) == len(set.union(*animals.values())) > 2, "each in one split"
+
+
+def test_a_pattern_comes_too_late_for_a_folder_that_is_split(command, tmp_path, capsys):
+    small_datasets(tmp_path / "split")
+    assert command("--pattern", "(.)", folder=tmp_path / "split") == 1
+    assert "is split already, so groups would change nothing" in capsys.readouterr().err
 
 
 # --- Options

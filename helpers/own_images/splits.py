@@ -121,21 +121,27 @@ def split_folder(
 
 
 def folder_datasets(
-    report: FolderReport, preprocessing: Preprocessing, seed: int = 0, skip_unreadable: bool = False
+    report: FolderReport,
+    preprocessing: Preprocessing,
+    seed: int = 0,
+    skip_unreadable: bool = False,
+    groups: Sequence[Any] | None = None,
 ) -> dict[str, SampleDataset]:
     """Datasets of any folder that `check_folder` takes: by its own splits, or by those of `split_folder`.
 
     Args:
-        report, preprocessing, seed, skip_unreadable: as for `split_folder`.
+        report, preprocessing, seed, skip_unreadable, groups: as for `split_folder`.
 
     Returns:
         `train` and `val`, and `test` where there is one, each with its transform.
 
     Raises:
-        LessonError: as from `split_folder`, or `image_datasets` for a folder with splits.
+        LessonError: as from `split_folder`, or `image_datasets` for a folder with splits; also for groups there.
     """
     if "val" not in report.layout.splits:
-        return split_folder(report, preprocessing, seed, skip_unreadable)
+        return split_folder(report, preprocessing, seed, skip_unreadable, groups=groups)
+    if groups:
+        raise LessonError(f"{report.folder} is split already, so groups would change nothing; leave them out.")
     if not skip_unreadable:
         _refuse_unreadable(report)
     readable = {str(report.folder / picture.name) for picture in report.pictures}
