@@ -113,7 +113,7 @@ hub: $(HUB) ## set up a JupyterHub for a class on this machine, see docs/hub/
 	git subtree split -q --prefix notebooks --branch notebooks
 	chmod -R go-w .  # uv leaves files that all can write
 
-hub-test: $(CHECKS) ## try all of docs/hub/ with two accounts, as root, in minutes
+hub-test: $(CHECKS) ## try the steps of docs/hub/ with two accounts, as root, in minutes
 	$(VENV) -m pytest -m nightly tests/test_hub.py
 
 stick: $(READY) ## fill a USB stick for a class without a network (TO=its folder)

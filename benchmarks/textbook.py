@@ -1,4 +1,4 @@
-"""The textbook's training, as it is written: what the helpers are held against (benchmarks/speed.py).
+"""The textbook's training, with batches of 32 in place of 4: what the helpers are held against (benchmarks/speed.py).
 
 After PyTorch's "Transfer Learning for Computer Vision Tutorial" (Chilamkurthy, 2017). Paths, the size of the
 pictures and the weights are arguments here, so that both sides have the same; the rest is left alone, slips too.

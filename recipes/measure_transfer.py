@@ -47,7 +47,7 @@ TITLES = {
 # The embedded network is small and takes images of many sizes, in pixels; more of them help fine-tuning.
 FROZEN_SIZES = {"insects": 128, "species": 160, "photographs": 160}
 TUNED_SIZES = {"insects": 160, "species": 160, "photographs": 224}
-LITE_PARTS = ("blocks.5", "blocks.6", "conv_head")  # of Lite0 to Lite2, those that lesson 09 fine-tunes
+LITE_PARTS = ("blocks.5", "blocks.6", "conv_head")  # of Lite0 to Lite2: one block more than lesson 09 fine-tunes
 
 Datasets = dict[str, CachedDataset]
 
@@ -121,7 +121,7 @@ def from_scratch(datasets: Datasets, images: str, seed: int) -> Accuracy:
 
 
 def fine_tuned(weights: str, datasets: Datasets, images: str, seed: int) -> Accuracy:
-    """`fine_tune`; of the Lite networks, the last blocks only, as lesson 09 does it. Images count with their mirror."""
+    """`fine_tune`; of the Lite networks, the last blocks only. Images count with their mirror."""
     torch.manual_seed(seed)
     model = network(weights, datasets)
     if weights == "embedded":
@@ -175,7 +175,7 @@ def cell(runs: dict[str, list[int]], seeds: int) -> str:
     if len(runs) == 1:
         return f"{np.divide(*next(iter(runs.values()))):.1%} (1 seed)"
     mean, low, high = mean_interval([right / total for right, total in runs.values()])
-    return f"{mean:.1%} ({low:.1%} to {high:.1%}, {len(runs)} seeds)"
+    return f"{mean:.1%} ({low:.1%} to {min(high, 1):.1%}, {len(runs)} seeds)"
 
 
 def tables(results: Results) -> str:

@@ -167,12 +167,12 @@ def q5(by_images: Answer, train_x: np.ndarray, train_y: np.ndarray, val_x: np.nd
         low, high = _usual(n, train_x, train_y, val_x, val_y)
         if shares[n] > high:
             raise NotYet(
-                f"With {n} images a probe reaches {low:.0%} to {high:.0%} of the validation images here, not "
+                f"With {n} images we expect about {low:.0%} to {high:.0%} of the validation images to be right, not "
                 f"{shares[n]:.0%}. Did you evaluate it on the images that it has learned from?"
             )
         if shares[n] < low:
             raise NotYet(
-                f"With {n} images a probe reaches {low:.0%} to {high:.0%} of the validation images here, not "
+                f"With {n} images we expect about {low:.0%} to {high:.0%} of the validation images to be right, not "
                 f"{shares[n]:.0%}. Which features and labels belong together?"
             )
     return f"From {shares[fewest]:.0%} with {fewest} images to {shares[most]:.0%} with {most}."

@@ -204,6 +204,9 @@ class NameDataset(Dataset):
             for path in sorted(Path(folder).iterdir())
             if path.suffix.lower() in ENDINGS and not path.name.startswith(".")
         ]
+        for path in files:
+            if "_" not in path.name:
+                raise ValueError(f"{path.name} has no class before a _")
         self.classes = sorted({path.name.split("_")[0] for path in files})
         self.samples = [
             (str(path), self.classes.index(path.name.split("_")[0])) for path in files
@@ -219,7 +222,7 @@ class NameDataset(Dataset):
 ''',
     rubric=(
         "A file whose name has no class in it ends in a message that names the file.",
-        "To make the dataset opens no image.",
+        "Making the dataset opens no image.",
         "Somebody who knows `ImageFolder` finds the same attributes under the same names.",
     ),
 )

@@ -257,7 +257,7 @@ def q5(pareto_front: Answer) -> str:
             raise NotYet(f"Names are expected, as {sorted(costs)}, not {shown(sorted(found))}.")
         if found != expected:
             raise NotYet(f"costs {costs}, accuracies {accuracies}: {why}. It should be {sorted(expected)}.")
-    return "What is not on the front costs more or is worse than something that is on it."
+    return "For each network that is not on the front, one on it costs no more and is at least as accurate."
 
 
 @exercises.add(
