@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from PIL import Image
 from torch.utils.data import (
     ConcatDataset,
     DataLoader,
@@ -16,6 +17,7 @@ from torch.utils.data import (
     RandomSampler,
     Subset,
     WeightedRandomSampler,
+    default_collate,
 )
 from torchvision.datasets import ImageFolder
 from torchvision.datasets.vision import StandardTransform, VisionDataset
@@ -167,16 +169,17 @@ class CachedDataset(Dataset[tuple[Any, int]]):
     The transform still runs each time, so training sees another crop of the whole image each time.
 
     Args:
-        dataset: an `ImageDataset` or `SampleDataset`; its transform is taken over.
+        dataset: an `ImageDataset` or `SampleDataset`, or a `Subset` of one; its transform is taken over.
         min_side: a JPEG is kept at 1/2, 1/4 or 1/8 of its size if both sides keep this many pixels: quicker, and a
             photograph of 12 megapixels takes up 36 MB otherwise. Four times the size that the network sees is enough
             for its random crops. 0 keeps everything.
     """
 
-    def __init__(self, dataset: ImageDataset | SampleDataset, min_side: int = 0):
-        self.classes, self.samples, self.targets = dataset.classes, dataset.samples, dataset.targets
-        self.transform = dataset.transform
-        self.images = [pil_to_tensor(decode_image(path, min_side).image) for path, _ in dataset.samples]
+    def __init__(self, dataset: ImageDataset | SampleDataset | Subset[Any], min_side: int = 0):
+        whole = _with_samples(dataset)
+        self.classes, self.samples, self.targets = whole.classes, whole.samples, whole.targets
+        self.transform = whole.transform
+        self.images = [pil_to_tensor(decode_image(path, min_side).image) for path, _ in whole.samples]
 
     def __len__(self) -> int:
         return len(self.images)
@@ -197,8 +200,55 @@ class StreamedDataset(IterableDataset[tuple[Any, int]]):
 LabelledDataset = ImageDataset | SampleDataset | CachedDataset  # with `classes` and `targets`
 
 
-def class_counts(dataset: LabelledDataset) -> dict[str, int]:
+def classes_of(dataset: Any) -> list[Any] | None:
+    """The classes of a dataset, in the order of their indices; None where it does not know them.
+
+    Raises:
+        LessonError: the parts of a `ConcatDataset` differ in them.
+    """
+    if isinstance(dataset, ConcatDataset):
+        for part in dataset.datasets[1:]:
+            check_same_classes({"the first part": dataset.datasets[0], "another": part})
+        return classes_of(dataset.datasets[0])
+    if isinstance(dataset, Subset):
+        return classes_of(dataset.dataset)
+    classes = getattr(dataset, "classes", None)
+    return None if classes is None else list(classes)
+
+
+def check_same_classes(datasets: Mapping[str, Any]) -> None:
+    """That an index means the same class in two datasets, as far as these know their classes.
+
+    Raises:
+        LessonError: it does not.
+    """
+    (one, first), (two, second) = ((name, classes_of(dataset)) for name, dataset in datasets.items())
+    if first is not None and second is not None and first != second:
+        raise LessonError(
+            f"{one} has the classes {_few(first)}, and {two} {_few(second)}: one number would mean two classes; give "
+            "both the same class_names."
+        )
+
+
+def _few(names: list[Any]) -> str:
+    return ", ".join(map(str, names[:5])) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
+
+
+def _with_samples(dataset: Any) -> Any:
+    """A `Subset`, as random_split makes it, with what the dataset behind it has."""
+    if isinstance(dataset, Subset):
+        whole = _with_samples(dataset.dataset)
+        return SampleDataset([whole.samples[i] for i in dataset.indices], whole.classes, whole.transform)
+    if not (hasattr(dataset, "samples") and hasattr(dataset, "classes")):
+        raise LessonError(
+            f"A {type(dataset).__name__} has no `samples` and `classes`, as ImageDataset and SampleDataset have them."
+        )
+    return dataset
+
+
+def class_counts(dataset: LabelledDataset | Subset[Any]) -> dict[str, int]:
     """How many images each class has, by its name."""
+    dataset = _with_samples(dataset) if isinstance(dataset, Subset) else dataset
     counted = Counter(dataset.targets)
     return {name: counted[index] for index, name in enumerate(dataset.classes)}
 
@@ -211,6 +261,8 @@ def subsample(dataset: CachedDataset, per_class: int, seed: int = 0) -> CachedDa
         per_class: how many.
         seed: fixes which; a larger `per_class` adds to those of a smaller one.
     """
+    if not isinstance(dataset, CachedDataset):
+        raise LessonError("subsample takes images that are in memory: CachedDataset(dataset).")
     generator = np.random.default_rng(seed)
     labels = np.array(dataset.targets)
     orders = [generator.permutation(np.flatnonzero(labels == index)) for index in range(len(dataset.classes))]
@@ -310,6 +362,7 @@ def make_dataloader(
         "num_workers": num_workers,
         "pin_memory": torch.cuda.is_available() and all(tensor.device.type == "cpu" for tensor in ready),
         "generator": generator,
+        "collate_fn": _batch,
     }
     images: Any = dataset  # all here have a length
     if shuffle:
@@ -330,6 +383,26 @@ def make_dataloaders(
         split: make_dataloader(dataset, batch_size, split == "train", num_workers, seed)
         for split, dataset in datasets.items()
     }
+
+
+def _batch(samples: list[Any]) -> Any:
+    """PyTorch's own way to make a batch, and one line for images that make none."""
+    try:
+        return default_collate(samples)
+    except (RuntimeError, TypeError) as error:
+        images = [sample[0] for sample in samples if isinstance(sample, (list, tuple))]
+        sizes = {tuple(image.shape): None for image in images if isinstance(image, torch.Tensor)}
+        if len(sizes) > 1:
+            one, two, *_ = sizes
+            raise LessonError(
+                f"The images of a batch have different shapes, as {one} and {two}; let the transform end in one size, "
+                "as eval_transform does: v2.Resize, then v2.CenterCrop."
+            ) from error
+        if any(isinstance(image, Image.Image) for image in images):
+            raise LessonError(
+                "The dataset gives PIL images, which make no batch; give it a transform: eval_transform(preprocessing)."
+            ) from error
+        raise
 
 
 def _without_rest_of_one(images: int, batch_size: int) -> int:

@@ -54,11 +54,13 @@ def memory_format_of(model: nn.Module) -> torch.memory_format:
 
 
 def to_device(images: torch.Tensor, model: nn.Module) -> torch.Tensor:
-    """A batch (n, 3, h, w) as `model` takes it: on its device, and in the memory format of its convolutions.
+    """A batch (n, 3, h, w) as `model` takes it: on its device, in its precision and its convolutions' memory format.
 
-    From pinned memory, the copy runs while the CPU goes on.
+    From pinned memory, the copy runs while the CPU goes on. Whole numbers stay such.
     """
-    return images.to(device_of(model), non_blocking=True, memory_format=memory_format_of(model))
+    parameter = next(model.parameters(), images)
+    dtype = parameter.dtype if images.is_floating_point() else images.dtype
+    return images.to(device_of(model), dtype, non_blocking=True, memory_format=memory_format_of(model))
 
 
 def synchronize(device: torch.device) -> None:

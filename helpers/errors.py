@@ -1,7 +1,15 @@
 """What a reader can mend or has asked for ends in one line, not in a traceback."""
 
+from pathlib import Path
+
 # By these words of PyTorch's errors: on Linux and macOS, on Windows, on GPUs.
 MEMORY_IS_FULL = ("can't allocate memory", "not enough memory", "out of memory")
+
+
+def is_lfs_pointer(path: Path) -> bool:
+    """Whether a file is what git leaves of a large one where Git LFS is not installed."""
+    with path.open("rb") as file:
+        return file.read(23) == b"version https://git-lfs"
 
 
 class OneLine:

@@ -1,5 +1,7 @@
 """Predictions, and metrics with their confidence intervals (lesson 05)."""
 
+import math
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,7 +16,8 @@ from torch.utils.data import DataLoader
 
 from helpers.devices import to_device
 from helpers.distributed import gather_rows
-from helpers.models import forward_checked
+from helpers.errors import LessonError
+from helpers.models import forward_checked, labelled_batches
 
 
 @dataclass(frozen=True)
@@ -32,7 +35,7 @@ class Accuracy:
 
     @property
     def value(self) -> float:
-        return self.right / self.total
+        return self.right / self.total if self.total else math.nan
 
     @property
     def low(self) -> float:
@@ -43,31 +46,57 @@ class Accuracy:
         return float(binomtest(self.right, self.total).proportion_ci(method="wilson").high)
 
     def __str__(self) -> str:
+        if not self.total:
+            return "none (0 of 0)"
         return f"{self.value:.1%} ({self.low:.1%} to {self.high:.1%}, {self.right} of {self.total})"
 
     __repr__ = __str__
 
 
 def accuracy(predicted: torch.Tensor | np.ndarray, labels: torch.Tensor | np.ndarray) -> Accuracy:
-    """The accuracy of predicted class indices (images,) against the true ones (tensors or arrays)."""
+    """The accuracy of predicted class indices (images,) against the true ones (tensors or arrays).
+
+    Raises:
+        LessonError: their shapes are not the same, or not (images,).
+    """
+    shapes = tuple(predicted.shape), tuple(labels.shape)
+    if shapes[0] != shapes[1] or len(shapes[0]) != 1:
+        raise LessonError(
+            f"The predictions have the shape {shapes[0]} and the labels {shapes[1]}; both are class indices, "
+            "(images,), as from probabilities.argmax(1) and labels.ravel()."
+        )
     right: Any = predicted == labels
     return Accuracy(int(right.sum()), len(labels))
 
 
-@torch.inference_mode()
+@torch.no_grad()  # what inference mode makes could take part in no gradient: neither in Grad-CAM nor in a fit
 def predict(model: nn.Module, loader: DataLoader[Any], mirror: bool = False) -> tuple[torch.Tensor, torch.Tensor]:
     """The probabilities that `model` gives each class: (images, classes) float, and the labels (images,).
 
-    With `mirror` they are the mean over each image and its mirror image (test-time augmentation: lesson 07).
+    With `mirror` they are the mean over each image and its mirror image (test-time augmentation: lesson 07). They are
+    in the order of the loader: that of its dataset, unless it shuffles.
+
+    Raises:
+        LessonError: there are no images, they do not fit the model, or its answers are no numbers.
     """
+    if not isinstance(model, nn.Module):
+        raise LessonError(f"A {type(model).__name__} is no network; of a saved model, it is `.network`.")
     model.eval()
     probabilities, labels = [], []
-    for x, y in loader:
+    for x, y in labelled_batches(loader):
         views = [x, x.flip(-1)] if mirror else [x]
         logits = [forward_checked(model, to_device(view, model)).float() for view in views]
         probabilities.append(sum(of_view.softmax(1) for of_view in logits).cpu() / len(views))
         labels.append(y.cpu())
-    return gather_rows(torch.cat(probabilities)), gather_rows(torch.cat(labels))
+    if not labels:
+        raise LessonError("The loader has no batches: its dataset has no images.")
+    answers = gather_rows(torch.cat(probabilities))
+    if lost := int(answers.isnan().any(1).sum()):
+        raise LessonError(
+            f"The model answers {lost} of {len(answers)} images with NaN: an image or a weight holds NaN, or half "
+            "precision overflows; train it anew with a smaller learning rate, in float32."
+        )
+    return answers, gather_rows(torch.cat(labels))
 
 
 def top_losses(probabilities: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
@@ -103,7 +132,13 @@ def fit_temperature(probabilities: torch.Tensor, labels: torch.Tensor) -> float:
     Args:
         probabilities: (images, classes), of held-out images.
         labels: (images,), class indices.
+
+    Returns:
+        The temperature; 1, with a warning, where every image is right: the smaller, the better it would fit.
     """
+    if bool((probabilities.argmax(1) == labels).all()):
+        warnings.warn("Every image is right, which fits no temperature; it stays at 1. Take more images.", stacklevel=2)
+        return 1.0
 
     def loss(log_temperature: float) -> float:
         scaled = apply_temperature(probabilities, np.exp(log_temperature))

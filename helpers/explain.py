@@ -7,7 +7,8 @@ import torch
 from torch import nn
 
 from helpers.devices import device_of, to_device
-from helpers.features import hooks, layers_with_places, split_tokens
+from helpers.errors import LessonError
+from helpers.features import hooks, layers_with_places, no_places, split_tokens
 from helpers.models import forward_checked
 
 BATCH = 16
@@ -20,6 +21,8 @@ def cam_layer(model: nn.Module) -> str:
     block before the last.
     """
     layers = layers_with_places(model)
+    if not layers:
+        raise LessonError(no_places(model))
     name = list(layers)[-1]
     if not (layers[name][1] and getattr(model, "has_class_token", True)):
         return name
@@ -45,15 +48,29 @@ def grad_cam(
     Raises:
         LessonError: there is no such layer, or the images do not fit the model.
     """
+    classes = torch.as_tensor(classes)
+    if images.ndim == 4 and classes.shape != images.shape[:1]:
+        raise LessonError(
+            f"There are {len(images)} images and classes of the shape {tuple(classes.shape)}; give one for each image."
+        )
     outputs: dict[str, torch.Tensor] = {}
     weighted = []
-    with torch.enable_grad(), hooks(model.eval(), [layer or cam_layer(model)], outputs.__setitem__):
+    with (
+        torch.inference_mode(False),
+        torch.enable_grad(),
+        hooks(model.eval(), [layer or cam_layer(model)], outputs.__setitem__),
+    ):
         # A few at a time: until the gradient is there, what every layer returned stays in memory.
-        for some, target in zip(images.split(BATCH), torch.as_tensor(classes).split(BATCH), strict=True):
-            x = to_device(some, model).detach().requires_grad_()  # so that there are gradients in a frozen network, too
+        for some, target in zip(images.split(BATCH), classes.split(BATCH), strict=True):
+            x = to_device(some, model).detach().clone()  # a clone, for what inference mode made takes no gradient
+            x.requires_grad_()  # so that there are gradients in a frozen network, too
             logits = forward_checked(model, x)
-            (output,) = outputs.values()
-            (gradient,) = torch.autograd.grad(logits.gather(1, target.to(logits.device)[:, None]).sum(), output)
+            if int(target.max()) >= logits.shape[1]:
+                raise LessonError(f"The model has {logits.shape[1]} outputs, and no class {int(target.max())}.")
+            ((name, output),) = outputs.items()
+            if output.ndim < 3:
+                raise LessonError(f"The layer {name!r} knows no places; {cam_layer(model)!r} is the last that does.")
+            (gradient,) = torch.autograd.grad(logits.gather(1, target.to(logits.device).clone()[:, None]).sum(), output)
             maps, slopes = split_tokens(output.detach())[1], split_tokens(gradient)[1]
             weighted.append((maps * slopes.mean((2, 3), keepdim=True)).sum(1, keepdim=True))
     coarse = torch.cat(weighted).relu()

@@ -13,7 +13,15 @@ from torch.utils.data import DataLoader
 from helpers.devices import to_device
 from helpers.distributed import gather_rows, of_first, rank
 from helpers.errors import LessonError
-from helpers.models import find_head, find_heads, forward_checked, meta_twin, native_size, open_containers
+from helpers.models import (
+    find_head,
+    find_heads,
+    forward_checked,
+    labelled_batches,
+    meta_twin,
+    native_size,
+    open_containers,
+)
 
 if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline
@@ -78,7 +86,15 @@ def feature_layers(model: nn.Module) -> tuple[str, ...]:
     `layer3` and `layer4` in a ResNet. A vision transformer has one resolution: its last layer alone.
     """
     last = {places: name for name, (places, _) in layers_with_places(model).items()}
+    if not last:
+        raise LessonError(no_places(model))
     return tuple(last.values())[-2:]
+
+
+def no_places(model: nn.Module) -> str:
+    """What to do with a network around a network, as `self.backbone` in a class of the reader's own."""
+    parts = ", ".join(dict(open_containers(model)))
+    return f"No part of {type(model).__name__} ({parts}) returns maps; name a layer within them, as backbone.layer4."
 
 
 def early_parts(model: nn.Module) -> list[str]:
@@ -139,6 +155,9 @@ def extract_features(
     pooled = {}
 
     def keep(name: str, output: torch.Tensor) -> None:
+        if output.ndim == 2:  # of a layer that knows no places, as VGG's fully connected ones
+            pooled[name] = output
+            return
         others, maps = split_tokens(output)
         if others is not None and getattr(model, "has_class_token", True):  # timm's know it
             pooled[name] = others[:, 0]
@@ -148,15 +167,25 @@ def extract_features(
     features: np.ndarray = np.empty((0, 0))
     labels: list[int] = []
     with hooks(model, layers, keep):
-        for x, y in loader:
+        for x, y in labelled_batches(loader):
             forward_checked(model, to_device(x, model))
             rows = torch.cat([pooled[layer] for layer in layers], 1).float().cpu().numpy()
             if not labels:  # room for all at once: thousands of small pieces would leave holes in the memory
-                count = len(loader.sampler)  # type: ignore[arg-type]  # PyTorch's own samplers have a length
-                features = np.empty((count, rows.shape[1]), np.float32)
+                features = np.empty((_length(loader), rows.shape[1]), np.float32)
+            if (lacking := len(labels) + len(rows) - len(features)) > 0:
+                more = np.empty((max(lacking, len(features)), rows.shape[1]), np.float32)
+                features = np.concatenate([features, more])
             features[len(labels) : len(labels) + len(y)] = rows
             labels += y.tolist()
     return gather_rows(features[: len(labels)]), gather_rows(np.array(labels))
+
+
+def _length(loader: DataLoader[Any]) -> int:
+    """How many images a loader gives; 0 where it does not say so, as for a stream."""
+    try:
+        return len(loader.sampler)  # type: ignore[arg-type]  # PyTorch's own samplers have a length
+    except TypeError:
+        return 0
 
 
 def linear_probe(features: np.ndarray, labels: np.ndarray, C: float = 0.01, intercept: bool = True) -> "Pipeline":
@@ -180,6 +209,8 @@ def linear_probe(features: np.ndarray, labels: np.ndarray, C: float = 0.01, inte
     from sklearn.preprocessing import StandardScaler
     from threadpoolctl import threadpool_limits
 
+    if not np.isfinite(features).all():
+        raise LessonError("The features hold numbers that are none: an image or a weight of the network holds NaN.")
     if len(set(np.asarray(labels).tolist())) < 2:
         raise LessonError("All images have the same label: a probe needs images of at least two classes.")
     logistic = LogisticRegression(C=C, max_iter=1000, fit_intercept=intercept)
@@ -214,7 +245,7 @@ def penultimate_features(model: nn.Module, loader: DataLoader[Any]) -> tuple[np.
     hook = head.register_forward_pre_hook(keep)
     model.eval()
     try:
-        for x, y in loader:
+        for x, y in labelled_batches(loader):
             forward_checked(model, to_device(x, model))
             labels.append(y.cpu())
     finally:

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
-from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageOps, PngImagePlugin, UnidentifiedImageError
 
-from helpers.errors import LessonError
+from helpers.errors import LessonError, is_lfs_pointer
 
 TORCHVISION = (".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp")  # importing it takes torch
 ENDINGS = (*TORCHVISION, ".jfif", ".jpe", ".heic", ".heif", ".hif", ".avif")
@@ -22,6 +22,7 @@ OPENED = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "AVIF", "PPM", "GIF")  # by Pill
 RAW_ENDINGS = (".arw", ".cr2", ".cr3", ".dng", ".nef", ".orf", ".pef", ".raf", ".rw2", ".srw")
 SNIFFED = 132  # bytes; DICOM's mark comes last
 MAX_PIXELS = 178_956_970  # where Pillow suspects a decompression bomb: half a gigabyte in RGB
+PngImagePlugin.MAX_TEXT_CHUNK = 2**24  # bytes; Pillow's own megabyte is too little for what some programs note
 BIT_DEPTHS = (8, 10, 12, 14, 16)  # of sensors and scanners, in a file of 16 bits
 
 ImageSource = str | Path | BinaryIO | bytes | Mapping[str, Any] | Image.Image | np.ndarray
@@ -223,7 +224,11 @@ def _openable(source: ImageSource) -> Opened:
     if isinstance(source, Image.Image):
         return source
     if hasattr(source, "read"):
-        if isinstance(content := source.read(), bytes):
+        content = source.read()
+        if not content and hasattr(source, "seek"):  # it was written to, or read, just before
+            source.seek(0)
+            content = source.read()
+        if isinstance(content, bytes):
             return io.BytesIO(content)
         raise UnreadableImage("", "is a file opened as text", "open it with the mode 'rb'")
     raise UnreadableImage(
@@ -255,6 +260,10 @@ def _format(source: Opened | None) -> str | None:
 
 def _unidentified(source: Opened | None) -> UnreadableImage:
     kind = _format(source)
+    if kind == "TIFF":
+        return UnreadableImage("", "is a TIFF of more bands than colours, or damaged", "save its colours as PNG")
+    if isinstance(source, Path) and is_lfs_pointer(source):
+        return UnreadableImage("", "is a note of Git LFS in place of the image", "run `git lfs pull` to fetch it")
     if kind is None:
         return UnreadableImage("", "holds no image", "replace it or take it out")
     if kind in FORMATS:
@@ -263,6 +272,8 @@ def _unidentified(source: Opened | None) -> UnreadableImage:
 
 
 def _damaged(source: Opened | None, error: Exception) -> UnreadableImage:
+    if isinstance(source, Image.Image) and getattr(source, "fp", None) is None:
+        return UnreadableImage("", "was closed before it was read", "give it within its `with`, or give its path")
     kind = "HEIC, and damaged" if _format(source) == "HEIC" else "damaged"
     return UnreadableImage("", f"is {kind} ({' '.join(str(error).split())})", "replace it or take it out")
 

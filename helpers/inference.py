@@ -1,7 +1,7 @@
 """A trained model in one file, with its classes and its preprocessing, and what it predicts (lesson 09)."""
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from helpers.classifier import Classifier, load_checked
 from helpers.devices import to_device
-from helpers.errors import LessonError
+from helpers.errors import LessonError, is_lfs_pointer
 from helpers.files import atomic_write
 from helpers.models import find_head, forward_checked, load_model, meta_model, replace_head, unwrapped
 from helpers.transforms import eval_transform
@@ -114,6 +114,11 @@ def save_model(
     Raises:
         LessonError: the model is not of this architecture and these classes, or the file cannot be written.
     """
+    names = _names(class_names)
+    if not 0 <= float(threshold) <= 1:
+        raise LessonError(f"The threshold is {float(threshold):g}; it is a probability, of 0 to 1.")
+    if Path(path).suffix.lower() == ".onnx":
+        raise LessonError(f"{Path(path).name} should end in .safetensors; `python -m helpers.export` makes ONNX of it.")
     model = unwrapped(model)
     if getattr(model, "image_size", preprocessing.size) != preprocessing.size:
         raise LessonError(
@@ -127,20 +132,33 @@ def save_model(
             "save_model(..., architecture='resnet18') for a ResNet18 of torchvision, 'timm/resnet18' for timm's."
         )
     weights = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
-    _fitted(weights, architecture, len(class_names), "The model")
+    _fitted(weights, architecture, len(names), "The model")
     metadata = {
         "architecture": architecture,
-        "class_names": json.dumps(list(class_names)),
+        "class_names": json.dumps(names),
         "size": str(preprocessing.size),
         "resize": str(preprocessing.resize),
         "interpolation": preprocessing.interpolation,
         "normalisation": json.dumps({"mean": preprocessing.mean, "std": preprocessing.std}),
         # torchvision's pretrained Inception and GoogLeNet change their input themselves; no weight tells.
         "transform_input": json.dumps(getattr(model, "transform_input", False)),
-        "threshold": str(threshold),
+        "threshold": str(float(threshold)),
         "pretrained": getattr(model, "pretrained", ""),
     }
     atomic_write(Path(path).expanduser(), safetensors.torch.save(weights, metadata))
+
+
+def _names(class_names: Sequence[str]) -> list[str]:
+    """The names of the classes in the order of the outputs, as text."""
+    if isinstance(class_names, (str, Set, Mapping)):
+        raise LessonError(
+            f"class_names is a {type(class_names).__name__}; give a list of names in the order of the outputs, as "
+            "dataset.classes."
+        )
+    names = [str(name) for name in class_names]
+    if twice := next((name for name in names if names.count(name) > 1), None):
+        raise LessonError(f"class_names has {twice!r} twice; answers go by the names, so each needs its own.")
+    return names
 
 
 def load_saved(path: str | Path) -> SavedModel:
@@ -159,6 +177,10 @@ def load_saved(path: str | Path) -> SavedModel:
     except FileNotFoundError as error:
         raise LessonError(f"{path} is not there; helpers.inference.save_model writes it.") from error
     except (safetensors.SafetensorError, OSError) as error:
+        if path.is_file() and is_lfs_pointer(path):
+            raise LessonError(
+                f"{path} is a note of Git LFS in place of the model; run `git lfs pull` to fetch it."
+            ) from None
         raise LessonError(f"{path} is damaged or no safetensors file ({error}); save the model anew.") from error
     try:
         architecture, normalisation = metadata["architecture"], json.loads(metadata["normalisation"])

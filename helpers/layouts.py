@@ -311,6 +311,10 @@ def _readable(folder: Path) -> AbstractContextManager[Iterator[os.DirEntry[str]]
         return os.scandir(folder)
     except PermissionError:
         raise LessonError(f"{folder} may not be read by you; change its permissions.") from None
+    except OSError as error:  # as of a folder with thousands of files on Google Drive
+        raise LessonError(
+            f"{folder} cannot be read ({error.strerror}); try again, or copy its images to this machine's own disk."
+        ) from None
 
 
 def _is(kind: Callable[[], bool]) -> bool:

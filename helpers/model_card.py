@@ -25,7 +25,14 @@ def answers(model: Classifier, dataset: ImageDataset | SampleDataset) -> Answers
     """What a model says of the images of a dataset, whatever its transform: probabilities (images, classes), labels.
 
     The same pair as that of `helpers.evaluation.predict`, for models that run without PyTorch.
+
+    Raises:
+        LessonError: an image cannot be read, or the dataset numbers its classes in another way than the model.
     """
+    if dataset.classes != model.class_names:
+        raise LessonError(
+            "The classes of the dataset are not those of the model: give it class_names=model.class_names."
+        )
     rows = [model.probabilities([load_checked(path)])[0] for path, _ in dataset.samples]
     return torch.from_numpy(np.stack(rows)), torch.tensor(dataset.targets)
 

@@ -1,7 +1,7 @@
 """Backbones, their heads, and what of them is trained (lesson 03)."""
 
 import copy
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from typing import Any
 
@@ -275,16 +275,51 @@ def train_mode(model: nn.Module) -> None:
 def forward_checked(model: nn.Module, x: torch.Tensor) -> Any:
     """What `model` makes of images (n, 3, h, w). Every helper runs its forward passes through it.
 
+    Returns:
+        The logits (n, classes); of Inception and GoogLeNet in training, with those of their auxiliary heads.
+
     Raises:
-        LessonError: the model cannot take images of this size, or a single one in training.
+        LessonError: the model cannot take such images, or a single one in training; or it returns no logits.
     """
+    if not x.is_floating_point():
+        raise LessonError(
+            f"The images are {str(x.dtype).removeprefix('torch.')}; a network takes floats, as eval_transform makes "
+            "them, or v2.ToDtype(torch.float32, scale=True) at the end of a transform."
+        )
     try:
-        return model(x)
+        outputs = model(x)
     except (RuntimeError, ValueError, AssertionError) as error:
         problem = _wrong_shape(unwrapped(model), tuple(x.shape))
         if problem:
             raise LessonError(problem) from error
         raise
+    if isinstance(outputs, torch.Tensor) or any(name.startswith("aux") for name in getattr(outputs, "_fields", ())):
+        return outputs
+    if isinstance(logits := getattr(outputs, "logits", None), torch.Tensor):  # as the networks of transformers
+        return logits
+    raise LessonError(
+        f"{type(unwrapped(model)).__name__} returns a {type(outputs).__name__}; let its forward return logits alone."
+    )
+
+
+def labelled_batches(loader: Iterable[Any]) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+    """The batches of a loader. Every helper reads loaders through it.
+
+    Raises:
+        LessonError: a batch is something else than images and labels, or the labels are no numbers.
+    """
+    for batch in loader:
+        if not (isinstance(batch, (list, tuple)) and len(batch) == 2):
+            found = "images alone" if isinstance(batch, torch.Tensor) else f"{len(batch)} parts"
+            if isinstance(batch, Mapping):
+                found = f"the keys {', '.join(map(repr, batch))}"
+            raise LessonError(
+                f"A batch of this loader has {found}; it should be (images, labels): let the dataset return these two."
+            )
+        x, y = batch
+        if not isinstance(y, torch.Tensor):
+            raise LessonError(f"The labels are no numbers, as {y[0]!r}; give class indices: class_names.index(label).")
+        yield x, y if y.is_floating_point() else y.long()
 
 
 def native_size(model: nn.Module) -> int:
@@ -299,12 +334,25 @@ def native_size(model: nn.Module) -> int:
 
 def _wrong_shape(model: nn.Module, shape: tuple[int, ...]) -> str:
     """Why a forward pass failed, if its shapes alone make it fail: a twin without numbers fails, too."""
-    if len(shape) != 4:
+    if len(shape) not in (3, 4):
         return ""
     twin, name = meta_twin(model), type(model).__name__
+    if len(shape) == 3:
+        single = _takes(twin, (2, *shape))
+        return "A batch of images has 4 axes: `image[None]` makes one of a single image." if single else ""
     fitting = [size for size in (native_size(model), *USUAL_SIZES) if _takes(twin, (2, 3, size, size))]
-    if _takes(twin, shape) or not fitting:
+    if _takes(twin, shape):
         return ""
+    if not fitting:
+        first = next((layer for layer in model.modules() if isinstance(layer, nn.Conv2d)), None)
+        if first is None or first.in_channels == 3 or not _takes(twin, (2, first.in_channels, *shape[2:])):
+            return ""
+        return (
+            f"{name} takes images of {first.in_channels} channels, and the helpers make 3, of grey ones as well: "
+            "leave the first layer as it was pretrained."
+        )
+    if shape[1] != 3 == shape[3]:
+        return f"{name} takes images as (3, height, width); these are (height, width, 3): `x.permute(0, 3, 1, 2)`."
     if shape[1] != 3:
         return f"{name} takes images with 3 channels, not {shape[1]}: `image.convert('RGB')` makes them."
     if shape[0] == 1 and _takes(twin, (2, *shape[1:])):

@@ -23,7 +23,7 @@ from torchvision.transforms.v2.functional import rgb_to_grayscale
 from helpers.checkpoints import History
 from helpers.devices import to_device
 from helpers.errors import LessonError
-from helpers.models import forward_checked
+from helpers.models import forward_checked, labelled_batches
 from helpers.transforms import denormalise
 from helpers.weights import Preprocessing
 
@@ -128,7 +128,7 @@ def visualize_model(
 
 
 def _take(loader: DataLoader[Any], num_images: int) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
-    for x, y in loader:
+    for x, y in labelled_batches(loader):
         yield x, y
         num_images -= len(y)
         if num_images <= 0:

@@ -25,6 +25,7 @@ def main() -> int:
     sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]  # names that a terminal cannot write
     try:
         model = load(arguments.model)
+        arguments.top = min(arguments.top, len(model.class_names))  # a table has no columns for more
         _move(model, arguments.device)
         paths, problems = find_images(arguments.images)
     except LessonError as error:

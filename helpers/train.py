@@ -84,6 +84,8 @@ def _run(options: argparse.Namespace) -> None:
     device, out = _device(options), Path(options.out).expanduser()
     if out.is_dir():
         raise LessonError(f"{out} is a folder; --out takes the name of a file, as in mine.safetensors.")
+    if out.suffix.lower() == ".onnx":
+        raise LessonError(f"{out} should end in .safetensors; `python -m helpers.export` makes ONNX of it.")
     preprocessing = preprocessing_of(options.weights)
     preprocessing = preprocessing.at(options.image_size or preprocessing.size)
     datasets = _datasets(options, preprocessing)

@@ -16,12 +16,12 @@ from torch.utils.data import DataLoader, Dataset
 from tqdm.auto import tqdm
 
 from helpers.checkpoints import History, Training, has_checkpoint, load_checkpoint, save_checkpoint
-from helpers.data import make_dataloader, with_transform
+from helpers.data import check_same_classes, make_dataloader, with_transform
 from helpers.devices import autocast, autocast_dtype, device_of, to_device
 from helpers.distributed import add_up, rank, replicate, take_buffers_of_first
 from helpers.errors import LessonError, Stopped
 from helpers.features import early_parts, probe_head
-from helpers.models import find_heads, forward_checked, parameter_groups, train_mode
+from helpers.models import find_heads, forward_checked, labelled_batches, parameter_groups, train_mode
 from helpers.transforms import eval_transform, train_transform
 from helpers.weights import Preprocessing
 
@@ -35,6 +35,10 @@ Criterion = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]  # of logits an
 def compute_loss(criterion: Criterion, outputs: Any, labels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """The loss and the logits (n, classes); the auxiliary heads of Inception and GoogLeNet count in."""
     if isinstance(outputs, torch.Tensor):
+        if isinstance(criterion, nn.NLLLoss) and bool((outputs > 0).any()):  # logarithms of probabilities never are
+            raise LessonError(
+                "NLLLoss takes log-probabilities, and the model gives logits: take nn.CrossEntropyLoss()."
+            )
         return criterion(outputs, labels), outputs
     weight = AUXILIARY_WEIGHT[type(outputs).__name__]
     auxiliary = [logits for logits in outputs[1:] if logits is not None]
@@ -72,7 +76,7 @@ def run_epoch(
     loss_sum = torch.zeros((), device=device)
     correct = torch.zeros((), device=device, dtype=torch.int64)
     images = 0
-    for x, y in loader:
+    for x, y in labelled_batches(loader):
         if optimizer:
             optimizer.zero_grad()  # first, so that the forward pass finds their memory free
         with torch.set_grad_enabled(optimizer is not None), autocast(device):
@@ -96,10 +100,28 @@ def run_epoch(
 
 def _check_labels(labels: torch.Tensor, outputs: Any) -> None:
     """On a GPU, a label beyond the head's classes would end the whole process; here the labels are still on the CPU."""
-    classes = (outputs if isinstance(outputs, torch.Tensor) else outputs.logits).shape[1]
-    if labels.ndim == 1 and int(labels.max()) >= classes:
+    shape = (outputs if isinstance(outputs, torch.Tensor) else outputs.logits).shape
+    classes = shape[1]
+    if classes == 1:
         raise LessonError(
-            f"The model has {classes} outputs, but there is the label {int(labels.max())}: "
+            "The model has one output; the helpers take one per class, of two classes as well: replace_head(model, 2), "
+            "nn.CrossEntropyLoss() and labels of the shape (n,)."
+        )
+    if labels.ndim != 1:
+        shares = labels.shape == shape and labels.is_floating_point()
+        if shares and bool((labels.sum(1) - 1).abs().max() < 0.01):
+            return
+        raise LessonError(
+            f"The labels have the shape {tuple(labels.shape)}; one class index for each image is expected, (n,), or "
+            "float shares of the classes that add up to 1."
+        )
+    if labels.is_floating_point():
+        raise LessonError(f"The labels are {labels.dtype}; class indices are whole numbers: labels.long().")
+    if int(labels.min()) < 0:
+        raise LessonError(f"There is the label {int(labels.min())}; class indices count from 0.")
+    if int(labels.max()) >= classes:
+        raise LessonError(
+            f"The model has {classes} outputs, but there is the label {int(labels.max())} (they count from 0): "
             "replace_head(model, num_classes) gives it one output per class."
         )
 
@@ -189,6 +211,8 @@ def train_model(
 
     steps = len(dataloaders["train"]) + (len(dataloaders["val"]) if curve else 0)
     done = len(history["lr"])
+    if scheduler and done < num_epochs:
+        _check_schedule(scheduler, num_epochs, len(dataloaders["train"]))
     finished = False
     try:
         with tqdm(total=num_epochs * steps, initial=done * steps, unit="batch", disable=rank() > 0 or None) as progress:
@@ -251,7 +275,7 @@ def _what_is_left(history: History) -> str:
 def _check_loss(loss: float, phase: str, epoch: int, learning_rate: float) -> None:
     if not math.isfinite(loss):
         where, cause = {
-            "train": ("", "probably too high."),
+            "train": ("", "probably too high, or an image holds NaN."),
             "val": (" on val", "too high, or an image of val holds NaN."),
         }[phase]
         raise LessonError(
@@ -270,6 +294,8 @@ def _check_training(
     """One line for what would end in a traceback, or, worse, in a model that learns nothing."""
     if keep not in ("best", "last"):
         raise LessonError(f"keep={keep!r} is unknown; it is 'best' or 'last'.")
+    if isinstance(criterion, type):
+        raise LessonError(f"The criterion is a class; make a loss of it, with brackets: {criterion.__name__}().")
     for phase in ("train", "val"):
         if phase not in dataloaders:
             raise LessonError(
@@ -279,6 +305,7 @@ def _check_training(
             raise LessonError(
                 f"The loader {phase!r} has no batches: it needs images; with drop_last=True, batch_size of them."
             )
+    check_same_classes({phase: getattr(dataloaders[phase], "dataset", None) for phase in ("train", "val")})
     trainable = [parameter for parameter in model.parameters() if parameter.requires_grad]
     if not trainable:
         raise LessonError("Every parameter is frozen; `freeze(model)` leaves the head trainable.")
@@ -297,6 +324,30 @@ def _check_training(
     weight = getattr(criterion, "weight", None)
     if isinstance(weight, torch.Tensor) and weight.dtype != trainable[0].dtype:
         raise LessonError(f"The class weights are {weight.dtype}; the loss needs float32: weight=weights.float().")
+    outputs: Any = getattr(model.get_submodule(find_heads(model)[-1]), "weight", weight)
+    if isinstance(weight, torch.Tensor) and len(weight) != len(outputs):
+        raise LessonError(f"There are {len(weight)} class weights for {len(outputs)} outputs; give one for each.")
+    if isinstance(criterion, nn.CrossEntropyLoss) and isinstance(list(model.modules())[-1], nn.Softmax):
+        raise LessonError("CrossEntropyLoss takes logits, and computes the softmax itself: take nn.Softmax out.")
+
+
+def _check_schedule(scheduler: LRScheduler, num_epochs: int, batches: int) -> None:
+    """One line for a scheduler that ends too early, or counts something else than this training does."""
+    name, wanted = type(scheduler).__name__, num_epochs * batches
+    if not isinstance(scheduler, LRScheduler):
+        raise LessonError(
+            f"{name} is stepped in another way than those of torch.optim.lr_scheduler; take one of these."
+        )
+    if isinstance(scheduler, OneCycleLR) and scheduler.total_steps < wanted:
+        raise LessonError(
+            f"OneCycleLR was made for {scheduler.total_steps} steps; it is stepped after each batch, and {num_epochs} "
+            f"epochs of {batches} batches are {wanted}: total_steps={wanted}."
+        )
+    if batches > 1 and getattr(scheduler, "T_max", None) == wanted:
+        raise LessonError(
+            f"{name} is stepped after each epoch, and was made for {wanted}, the number of all batches: "
+            f"T_max={num_epochs}."
+        )
 
 
 def fine_tune(
@@ -352,7 +403,11 @@ def fine_tune(
             )
         if len(datasets[split]) == 0:  # type: ignore[arg-type]  # all here have a length
             raise LessonError(f"The dataset {split!r} has no images.")
-    image = next(iter(datasets["val"]))[0]
+    check_same_classes({split: datasets[split] for split in ("train", "val")})
+    sample = next(iter(datasets["val"]))
+    if not (isinstance(sample, (list, tuple)) and len(sample) == 2):
+        raise LessonError(f"The dataset 'val' gives a {type(sample).__name__}; let it return (image, label).")
+    image = sample[0]
     if not (isinstance(image, torch.Tensor) and image.is_floating_point()):
         raise LessonError("The dataset 'val' makes no float tensors; its transform is eval_transform(preprocessing).")
     with fine_tuning(model, datasets, preprocessing, seed, mirror, all_layers, batch_size, num_workers) as prepared:
@@ -458,7 +513,7 @@ def lr_range_test(
     before = copy.deepcopy((model.state_dict(), optimizer.state_dict()))
     device = device_of(model)
     factors = [group["lr"] / optimizer.param_groups[0]["lr"] for group in optimizer.param_groups]
-    endless = (batch for _ in repeat(None) for batch in loader)
+    endless = (batch for _ in repeat(None) for batch in labelled_batches(loader))
     rates: list[float] = []
     losses: list[float] = []
     mean = 0.0
@@ -471,7 +526,9 @@ def lr_range_test(
                 group["lr"] = rate * factor
             optimizer.zero_grad()
             with autocast(device):
-                loss, _ = compute_loss(criterion, forward_checked(model, to_device(x, model)), y.to(device))
+                outputs = forward_checked(model, to_device(x, model))
+                _check_labels(y, outputs)
+                loss, _ = compute_loss(criterion, outputs, y.to(device))
             _step(loss, optimizer, None, scaler)
             mean = 0.8 * mean + 0.2 * loss.item()
             smooth = mean / (1 - 0.8 ** (step + 1))  # the mean began at 0
@@ -482,4 +539,6 @@ def lr_range_test(
     finally:  # also after the stop button
         model.load_state_dict(before[0])
         optimizer.load_state_dict(before[1])
+    if not rates:
+        raise LessonError(f"The loss is {smooth} at the lowest rate already: an image or a weight is no number.")
     return rates, losses

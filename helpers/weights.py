@@ -39,6 +39,14 @@ class Preprocessing:
     interpolation: str = "bilinear"
 
     def __post_init__(self) -> None:
+        if isinstance(self.size, (tuple, list)):
+            raise LessonError(f"The size is {self.size!r}; it is the side of a square, one whole number.")
+        for name in ("mean", "std"):
+            values = tuple(float(value) for value in getattr(self, name))  # of tensors and arrays, too
+            if max(values) > 1:
+                raise LessonError(f"The {name} is {values}, of values in 0..255; divide it by 255.")
+            object.__setattr__(self, name, values)
+        object.__setattr__(self, "interpolation", getattr(self.interpolation, "value", self.interpolation))
         object.__setattr__(self, "resize", self.resize or round(self.size * 256 / 224))
 
     def at(self, size: int) -> "Preprocessing":
@@ -164,6 +172,12 @@ def library_of(architecture: str) -> tuple[str, str]:
 
     if not timm.is_model(name):
         raise LessonError(f"There is no architecture {architecture!r}, neither in torchvision nor in timm.")
+    try:
+        timm.models.get_pretrained_cfg(name)
+    except RuntimeError as error:  # a name behind the dot that nobody knows
+        raise LessonError(
+            f"There is no architecture {architecture!r} ({error}); leave out what is behind the dot."
+        ) from error
     return "timm", name
 
 
