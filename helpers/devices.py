@@ -58,9 +58,9 @@ def to_device(images: torch.Tensor, model: nn.Module) -> torch.Tensor:
 
     From pinned memory, the copy runs while the CPU goes on. Whole numbers stay such.
     """
-    parameter = next(model.parameters(), images)
-    dtype = parameter.dtype if images.is_floating_point() else images.dtype
-    return images.to(device_of(model), dtype, non_blocking=True, memory_format=memory_format_of(model))
+    moved = images.to(device_of(model), non_blocking=True, memory_format=memory_format_of(model))
+    dtype = next(model.parameters(), images).dtype
+    return moved.to(dtype) if moved.is_floating_point() and moved.dtype != dtype else moved
 
 
 def synchronize(device: torch.device) -> None:
