@@ -1,25 +1,11 @@
 """From an image to what a network sees, and back (lesson 01)."""
 
 import math
-from typing import Any
 
 import torch
-from PIL import Image
 from torchvision.transforms import v2
 
-from helpers.images import load_image
 from helpers.weights import Preprocessing
-
-
-class ToRgb(v2.ToImage):  # type: ignore[misc]  # torchvision carries no types
-    """`v2.ToImage`, with PIL images of other modes (palettes, transparency, CMYK) as `load_image` reads them.
-
-    By itself, it would take the numbers of a palette for greys.
-    """
-
-    def transform(self, inpt: Any, params: dict[str, Any]) -> Any:
-        foreign = isinstance(inpt, Image.Image) and inpt.mode != "RGB"
-        return super().transform(load_image(inpt) if foreign else inpt, params)
 
 
 def train_transform(preprocessing: Preprocessing, scale: float = 0.08, mirror: bool = True) -> v2.Compose:
@@ -32,7 +18,7 @@ def train_transform(preprocessing: Preprocessing, scale: float = 0.08, mirror: b
     """
     return v2.Compose(
         [
-            ToRgb(),
+            v2.ToImage(),
             v2.RandomResizedCrop(
                 preprocessing.size, scale=(scale, 1), interpolation=v2.InterpolationMode(preprocessing.interpolation)
             ),
@@ -47,7 +33,7 @@ def eval_transform(preprocessing: Preprocessing) -> v2.Compose:
     """Resize, then centre-crop a PIL image or uint8 tensor; deterministic: float (3, size, size), normalised."""
     return v2.Compose(
         [
-            ToRgb(),
+            v2.ToImage(),
             v2.Resize(preprocessing.resize, v2.InterpolationMode(preprocessing.interpolation)),
             v2.CenterCrop(preprocessing.size),
             v2.ToDtype(torch.float32, scale=True),

@@ -207,13 +207,6 @@ def test_features_of_layers_without_places_of_streams_and_of_wrapped_networks(tm
         extract_features(wrapped, make_dataloader(dataset))
 
 
-def test_images_of_any_mode_are_seen_in_their_colours():
-    image = Image.fromarray(np.random.default_rng(0).integers(0, 2, (40, 40, 3), np.uint8) * 255)
-    for mode in ("P", "RGBA", "LA", "CMYK", "1"):
-        other = image.convert(mode)
-        assert torch.equal(eval_transform(P)(other), eval_transform(P)(load_image(other)))
-
-
 def test_images_that_make_no_batch(tmp_path):
     dataset = ImageDataset(folder(tmp_path, a=2, b=2))
     with pytest.raises(LessonError, match="PIL images, .* give it a transform"):

@@ -588,7 +588,9 @@ def test_a_label_beyond_the_head(split):
     x, y = tiny_loaders()["val"].dataset.tensors
     loaders = tiny_loaders() | {split: DataLoader(TensorDataset(x, y + 3), 8)}
     model = tiny_model()
-    with pytest.raises(LessonError, match="model has 2 outputs, but there is the label 4 .they count from 0.: replace_head"):
+    with pytest.raises(
+        LessonError, match="model has 2 outputs, but there is the label 4 .they count from 0.: replace_head"
+    ):
         train_model(model, loaders, nn.CrossEntropyLoss(), *sgd(model), num_epochs=1)
 
 
