@@ -213,7 +213,10 @@ def table(results: list[dict]) -> str:
     lines += ["", "| reading | images per second and core |", "|---|---|"]
     lines += [f"| {way} | {1 / the(results, reading=way)['seconds']:.0f} |" for way in WAYS]
     epoch = 1e8 * the(results, reading="shards")["seconds"] / 64
-    lines += ["", f"To read a hundred million such images from shards on 64 cores takes {duration(epoch)}, at this speed."]
+    lines += [
+        "",
+        f"To read a hundred million such images from shards on 64 cores takes {duration(epoch)}, at this speed.",
+    ]
     return "\n".join(lines) + "\n"
 
 
