@@ -17,6 +17,7 @@ from tqdm.auto import tqdm
 from helpers.classifier import Classifier, load
 from helpers.errors import LessonError
 from helpers.layouts import image_files
+from helpers.options import natural, positive
 
 
 def main() -> int:
@@ -113,16 +114,6 @@ def _write(answers: Iterable[tuple[str | Path, dict[str, float] | LessonError]],
 
 
 def _arguments() -> argparse.Namespace:
-    def natural(text: str) -> int:
-        if (number := int(text)) < 0:
-            raise ValueError
-        return number
-
-    def positive(text: str) -> int:
-        if (number := natural(text)) == 0:
-            raise ValueError
-        return number
-
     parser = argparse.ArgumentParser(prog="python -m helpers.predict", description=__doc__.partition("\n")[0])
     parser.add_argument("model", metavar="MODEL", help="a file of helpers.inference.save_model or helpers.export")
     parser.add_argument("images", metavar="IMAGE", nargs="+", help="images, folders of them, or patterns")

@@ -31,6 +31,7 @@ from helpers.distributed import rank, share, world_size
 from helpers.errors import LessonError
 from helpers.files import exclusive_lock, one_line_errors, partial_path
 from helpers.images import UnreadableImage, load_image
+from helpers.options import natural
 from helpers.own_images import check_folder, folder_datasets, groups_by_name
 from helpers.transforms import data_transforms
 from helpers.weights import EMBEDDED, Preprocessing
@@ -272,7 +273,7 @@ def main() -> int:
     parser.add_argument("folder", metavar="FOLDER", help="one folder of images per class, perhaps in train/ and val/")
     parser.add_argument("shards", metavar="SHARDS", help="the new folder")
     parser.add_argument("--megabytes", type=float, default=MEGABYTES, metavar="N", help=f"of a shard ({MEGABYTES})")
-    parser.add_argument("--seed", type=int, default=0, metavar="N", help="of the split and the order (0)")
+    parser.add_argument("--seed", type=natural, default=0, metavar="N", help="of the split and the order (0)")
     parser.add_argument("--pattern", metavar="REGEX", help="of names that belong together, as in '(patient[0-9]+)'")
     parser.add_argument("--skip-unreadable", action="store_true", help="leave out files that cannot be read")
     arguments = parser.parse_args()

@@ -29,6 +29,7 @@ from helpers.files import atomic_write
 from helpers.inference import SavedModel, save_model
 from helpers.model_card import LISTED, Answers, card
 from helpers.models import BATCH_NORM, freeze_norms, load_model, replace_head
+from helpers.options import natural, positive
 from helpers.own_images import check_folder, folder_datasets, groups_by_name
 from helpers.shard import ShardDataset, is_sharded, shard_datasets
 from helpers.training import early_stopping, fine_tune, fine_tuning, fine_tuning_epochs
@@ -107,9 +108,7 @@ def _run(options: argparse.Namespace) -> None:
     if rank() == 0:
         save_model(out, model, class_names, preprocessing)
         atomic_write(_beside(out, ".md"), _card(options, model, preprocessing, datasets, measured).encode())
-        if (
-            options.method == "fine-tune"
-        ):  # a probe has none; one that lies there belongs to a training that was stopped
+        if options.method == "fine-tune":  # a probe has none: one that lies there is of a training that was stopped
             _beside(out, ".checkpoint").unlink(missing_ok=True)
         _say(f"saved: {out} (ask it with `python -m helpers.predict {out} IMAGE...`)")
 
@@ -283,16 +282,6 @@ class _Parser(argparse.ArgumentParser):
 
 def _options(words: list[str]) -> argparse.Namespace:
     """The options of the command line, before those of the file that --config names."""
-
-    def positive(text: str) -> int:
-        if (number := int(text)) < 1:
-            raise ValueError
-        return number
-
-    def natural(text: str) -> int:
-        if (number := int(text)) < 0:
-            raise ValueError
-        return number
 
     parser = _Parser(prog="python -m helpers.train", description=__doc__.partition("\n")[0])
     add = parser.add_argument
